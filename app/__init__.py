@@ -1,0 +1,1 @@
+"""Openberth: the live capacity market of a pre-arrest diversion program."""

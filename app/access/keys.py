@@ -1,0 +1,108 @@
+"""API keys: made once, shown once, stored as a hash, and looked up by every request."""
+
+import hashlib
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint, LargeBinary, func, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.access.roles import ACROSS_ORGANIZATIONS, PERMISSIONS, Action, Role
+from app.core.database import Base, Database
+from app.core.ids import new_id
+from app.core.problems import Forbidden, Unauthorized
+
+_PREFIX = "openberth_"
+_CACHE_SECONDS = 1.0
+"""How long a look-up is believed: a revoked key stops working within this, in every process."""
+_CACHE_SIZE = 10_000
+
+
+class Key(Base):
+    """A key of a person's client or a system, bound to one program and organization."""
+
+    __tablename__ = "keys"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["program_id", "organization_id"], ["organizations.program_id", "organizations.id"]
+        ),
+    )
+
+    program_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    organization_id: Mapped[UUID]
+    role: Mapped[str]
+    hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is calling."""
+
+    id: UUID
+    program_id: UUID
+    organization_id: UUID
+    role: Role
+
+    def may(self, action: Action) -> bool:
+        """Whether the permission table lets this caller do `action` at all."""
+        return action in PERMISSIONS[self.role]
+
+    def require(self, action: Action) -> None:
+        """Raises Forbidden when the role may not do `action`."""
+        if not self.may(action):
+            raise Forbidden(f"The role {self.role} may not {action}.")
+
+    def acts_for(self, organization_id: UUID) -> bool:
+        """Whether `organization_id` counts as this caller's own."""
+        return self.role in ACROSS_ORGANIZATIONS or organization_id == self.organization_id
+
+
+def _hash(secret: str) -> bytes:
+    # A key is 256 random bits: one round of SHA-256 can't be guessed back, and costs a request nothing.
+    return hashlib.sha256(secret.encode()).digest()
+
+
+async def create_key(
+    session: AsyncSession, program_id: UUID, organization_id: UUID, role: Role
+) -> tuple[Key, str]:
+    """A new key and its secret, which is nowhere else and can't be shown again."""
+    secret = _PREFIX + secrets.token_urlsafe(32)
+    key = Key(
+        program_id=program_id, id=new_id(), organization_id=organization_id, role=role, hash=_hash(secret)
+    )
+    session.add(key)
+    await session.flush()
+    return key, secret
+
+
+class Gate:
+    """Turns the secret of a request into its caller, remembering each answer for a second."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._seen: dict[str, tuple[float, Caller]] = {}
+
+    async def caller(self, secret: str) -> Caller:
+        """The caller of this secret. Raises Unauthorized when it is unknown, expired or revoked."""
+        seen = self._seen.get(secret)
+        if seen and seen[0] > time.monotonic():
+            return seen[1]
+        async with self._database.transaction(None, "gate") as session:
+            row = (
+                await session.execute(text("SELECT * FROM find_key(:hash)"), {"hash": _hash(secret)})
+            ).one_or_none()
+        if row is None:
+            raise Unauthorized("This key is unknown, expired or revoked. Ask your program for a new one.")
+        caller = Caller(row.id, row.program_id, row.organization_id, Role(row.role))
+        if len(self._seen) >= _CACHE_SIZE:
+            self._seen.clear()
+        self._seen[secret] = (time.monotonic() + _CACHE_SECONDS, caller)
+        return caller

@@ -1,0 +1,272 @@
+"""Organizations, locations and services (HSDS 3.1 terms)."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import EmailStr, Field, HttpUrl, model_validator
+
+from app.access.keys import Caller
+from app.access.roles import Action
+from app.api.errors import documented
+from app.api.fields import (
+    Age,
+    Attributes,
+    Cursor,
+    In,
+    Languages,
+    Limit,
+    Line,
+    Moment,
+    Out,
+    Page,
+    Prose,
+    id_from_cursor,
+    to_cursor,
+)
+from app.dependencies import OnceRoute, Session, bearer, requires
+from app.market.directory import (
+    Location,
+    Organization,
+    Service,
+    add_location,
+    add_organization,
+    add_service,
+    get_entry,
+    honour_rate,
+    list_entries,
+)
+from app.market.vocabulary import Category
+
+router = APIRouter(
+    prefix="/v1",
+    tags=["directory"],
+    route_class=OnceRoute,
+    dependencies=[Depends(bearer)],
+    responses=documented(400, 401, 403, 422, 503),
+)
+
+Reader = Annotated[Caller, requires(Action.READ_DIRECTORY)]
+Editor = Annotated[Caller, requires(Action.EDIT_DIRECTORY)]
+
+
+class OrganizationIn(In):
+    """An organization to add."""
+
+    name: Line
+    description: Prose = ""
+    website: Annotated[HttpUrl | None, Field(max_length=500)] = None
+    email: Annotated[EmailStr | None, Field(max_length=254)] = None
+    serves_survivors: Annotated[
+        bool, Field(description="It serves survivors of domestic violence: its locations are never shown.")
+    ] = False
+
+
+class OrganizationOut(Out):
+    """An organization and its honour rate."""
+
+    id: UUID
+    name: str
+    description: str
+    website: str | None
+    email: str | None
+    serves_survivors: bool
+    honour_rate: Annotated[float, Field(description="The share of its promises it keeps, 0 to 1.")]
+    created_at: Moment
+
+
+def organization_out(organization: Organization) -> OrganizationOut:
+    """The organization as callers see it."""
+    rate = honour_rate(organization.promises_kept, organization.promises_broken)
+    return OrganizationOut.model_validate(vars(organization) | {"honour_rate": round(rate, 4)})
+
+
+class LocationIn(In):
+    """A location to add. `masked`: its place is shown to its own organization only."""
+
+    organization_id: UUID
+    name: Line | None = None
+    location_type: Literal["physical", "postal", "virtual"] = "physical"
+    latitude: Annotated[float | None, Field(ge=-90, le=90)] = None
+    longitude: Annotated[float | None, Field(ge=-180, le=180)] = None
+    address_1: Line | None = None
+    address_2: Line | None = None
+    city: Line | None = None
+    state_province: Line | None = None
+    postal_code: Line | None = None
+    country: Annotated[str | None, Field(pattern="^[A-Z]{2}$", description="ISO 3166-1, such as US.")] = None
+    masked: bool = False
+
+    @model_validator(mode="after")
+    def _whole_point(self) -> "LocationIn":
+        if (self.latitude is None) != (self.longitude is None):
+            raise ValueError("give latitude and longitude together, or neither")
+        return self
+
+
+class LocationOut(Out):
+    """A location. Where it is masked from the caller, all that says where it is is null."""
+
+    id: UUID
+    organization_id: UUID
+    name: str | None
+    location_type: str | None
+    latitude: float | None
+    longitude: float | None
+    address_1: str | None
+    address_2: str | None
+    city: str | None
+    state_province: str | None
+    postal_code: str | None
+    country: str | None
+    masked: bool
+    created_at: Moment
+
+
+_WHERE = (
+    "name",
+    "location_type",
+    "latitude",
+    "longitude",
+    "address_1",
+    "address_2",
+    "city",
+    "state_province",
+    "postal_code",
+    "country",
+)
+
+
+def location_out(location: Location, caller: Caller) -> LocationOut:
+    """The location as this caller may see it: a masked one only its own organization sees whole."""
+    hidden = location.masked and location.organization_id != caller.organization_id
+    return LocationOut.model_validate(vars(location) | (dict.fromkeys(_WHERE) if hidden else {}))
+
+
+class ServiceIn(In):
+    """A service to add. Its ages, languages and attributes are where each of its openings starts from."""
+
+    organization_id: UUID
+    location_id: UUID | None = None
+    name: Line
+    description: Prose = ""
+    status: Literal["active", "inactive", "defunct", "temporarily closed"] = "active"
+    category: Category
+    hud_project_type: Annotated[int | None, Field(ge=0, le=14, description="HUD 2026 project type.")] = None
+    eligibility_description: Prose | None = None
+    minimum_age: Age | None = None
+    maximum_age: Age | None = None
+    languages: Languages = []
+    attributes: Attributes = {}
+
+    @model_validator(mode="after")
+    def _ages(self) -> "ServiceIn":
+        if self.minimum_age is not None and self.maximum_age is not None and self.minimum_age > self.maximum_age:
+            raise ValueError("minimum_age is above maximum_age")
+        return self
+
+
+class ServiceOut(Out):
+    """A service."""
+
+    id: UUID
+    organization_id: UUID
+    location_id: UUID | None
+    name: str
+    description: str
+    status: str
+    category: Category
+    hud_project_type: int | None
+    eligibility_description: str | None
+    minimum_age: int | None
+    maximum_age: int | None
+    languages: list[str]
+    attributes: dict[str, str]
+    created_at: Moment
+
+
+def _page(entries: list[Any], limit: int, shown: list[Any]) -> dict[str, Any]:
+    more = len(entries) > limit
+    return {"items": shown[:limit], "next": to_cursor(entries[limit - 1].id) if more else None}
+
+
+@router.post("/organizations", status_code=201)
+async def create_organization(
+    caller: Annotated[Caller, requires(Action.ADD_ORGANIZATION)], session: Session, body: OrganizationIn
+) -> OrganizationOut:
+    """Add an organization to the program's directory."""
+    return organization_out(await add_organization(session, caller, body.model_dump(mode="json")))
+
+
+@router.get("/organizations/{organization_id}", responses=documented(404))
+async def read_organization(caller: Reader, session: Session, organization_id: UUID) -> OrganizationOut:
+    """One organization."""
+    return organization_out(await get_entry(session, caller, Organization, organization_id))
+
+
+@router.get("/organizations")
+async def list_organizations(
+    caller: Reader, session: Session, cursor: Cursor = None, limit: Limit = 50
+) -> Page[OrganizationOut]:
+    """The program's organizations."""
+    found = await list_entries(session, caller, Organization, after=id_from_cursor(cursor), limit=limit + 1)
+    return Page[OrganizationOut].model_validate(_page(found, limit, [organization_out(o) for o in found]))
+
+
+@router.post("/locations", status_code=201)
+async def create_location(caller: Editor, session: Session, body: LocationIn) -> LocationOut:
+    """Add a location of an organization."""
+    return location_out(await add_location(session, caller, body.model_dump()), caller)
+
+
+@router.get("/locations/{location_id}", responses=documented(404))
+async def read_location(caller: Reader, session: Session, location_id: UUID) -> LocationOut:
+    """One location, without its place where that is masked from the caller."""
+    return location_out(await get_entry(session, caller, Location, location_id), caller)
+
+
+@router.get("/locations")
+async def list_locations(
+    caller: Reader,
+    session: Session,
+    organization_id: UUID | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[LocationOut]:
+    """Locations, of one organization or of all."""
+    where = [] if organization_id is None else [Location.organization_id == organization_id]
+    found = await list_entries(session, caller, Location, *where, after=id_from_cursor(cursor), limit=limit + 1)
+    return Page[LocationOut].model_validate(_page(found, limit, [location_out(o, caller) for o in found]))
+
+
+@router.post("/services", status_code=201)
+async def create_service(caller: Editor, session: Session, body: ServiceIn) -> ServiceOut:
+    """Add a service of an organization, at one of its locations if it has one."""
+    return ServiceOut.model_validate(await add_service(session, caller, body.model_dump()))
+
+
+@router.get("/services/{service_id}", responses=documented(404))
+async def read_service(caller: Reader, session: Session, service_id: UUID) -> ServiceOut:
+    """One service."""
+    return ServiceOut.model_validate(await get_entry(session, caller, Service, service_id))
+
+
+@router.get("/services")
+async def list_services(
+    caller: Reader,
+    session: Session,
+    organization_id: UUID | None = None,
+    category: Category | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[ServiceOut]:
+    """Services, of one organization or of all, of one category or of all."""
+    where = []
+    if organization_id is not None:
+        where.append(Service.organization_id == organization_id)
+    if category is not None:
+        where.append(Service.category == category)
+    found = await list_entries(session, caller, Service, *where, after=id_from_cursor(cursor), limit=limit + 1)
+    return Page[ServiceOut].model_validate(
+        _page(found, limit, [ServiceOut.model_validate(service) for service in found])
+    )

@@ -1,0 +1,149 @@
+"""How errors leave the house: problem documents for whatever went wrong, and never a stack trace."""
+
+import logging
+from functools import partial
+from typing import Any
+
+import asyncpg
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from app.core.problems import MEDIA_TYPE, BadRequest, Busy, Invalid, NotFound, Problem
+from app.core.rendering import to_json
+
+log = logging.getLogger(__name__)
+
+
+class FieldError(BaseModel):
+    """One field at fault."""
+
+    field: str = Field(examples=["items.0.units"])
+    message: str
+
+
+class ProblemOut(BaseModel):
+    """A problem (RFC 9457). `detail` says what to do; `errors` names the fields at fault."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError] = []
+
+
+_TITLES = {
+    400: "Malformed request",
+    401: "No valid key",
+    403: "The caller's role may not do this",
+    404: "No such thing that the caller may see",
+    409: "The present state doesn't allow it",
+    412: "Changed since the ETag in If-Match",
+    413: "The body is too large",
+    422: "Understood but not acceptable; `errors` names the fields",
+    428: "If-Match is missing",
+    503: "Too busy or not reachable; try again after Retry-After seconds",
+}
+
+
+def documented(*statuses: int, **models: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may answer with these problems; `s409=Model` gives one a model of its own."""
+    own = {int(name[1:]): model for name, model in models.items()}
+    return {
+        status: {"description": _TITLES[status], "model": own.get(status, ProblemOut)}
+        for status in (*statuses, *own)
+    }
+
+
+def openapi(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with problems under their own media type: FastAPI puts every model under JSON's."""
+    if app.openapi_schema is None:
+        document = FastAPI.openapi(app)
+        for path in document["paths"].values():
+            for operation in path.values():
+                for status, response in operation["responses"].items():
+                    content = response.get("content", {})
+                    if int(status) >= 400 and "application/json" in content:
+                        response["content"] = {MEDIA_TYPE: content["application/json"]}
+    assert app.openapi_schema is not None, "FastAPI keeps the document"
+    return app.openapi_schema
+
+
+def rendered(problem: Problem) -> Response:
+    """The response that carries a problem."""
+    return Response(to_json(problem.document()), problem.status, problem.headers, MEDIA_TYPE)
+
+
+def from_validation(error: RequestValidationError) -> Problem:
+    """The problem that a validation error is: which fields, and what is wrong with each."""
+    errors = []
+    for each in error.errors():
+        if each["type"] == "json_invalid":
+            return BadRequest(f"The body is not JSON: {each['ctx']['error']} at character {each['loc'][-1]}.")
+        where = [str(part) for part in each["loc"]]
+        field = ".".join(where[1:]) or where[0]
+        message = each["msg"].removeprefix("Value error, ")
+        errors.append({"field": field, "message": message[:1].upper() + message[1:]})
+    detail = "; ".join(f"{each['field']}: {each['message']}" for each in errors[:5])
+    return Invalid(f"The request can't be accepted. {detail}", errors=errors)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the application a problem document, and say so in OpenAPI."""
+    app.openapi = partial(openapi, app)  # type: ignore[method-assign]
+
+    @app.exception_handler(Problem)
+    async def problem(_: Request, error: Problem) -> Response:
+        return rendered(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        return rendered(from_validation(error))
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 404:
+            return rendered(NotFound(f"Nothing is served at {request.url.path}. The API is described at /docs."))
+        document = {
+            "type": "about:blank",
+            "title": str(error.detail),
+            "status": error.status_code,
+            "detail": f"{error.detail}.",
+        }
+        return Response(to_json(document), error.status_code, error.headers, MEDIA_TYPE)
+
+    @app.exception_handler(PoolTimeout)
+    @app.exception_handler(OperationalError)
+    @app.exception_handler(InterfaceError)
+    @app.exception_handler(asyncpg.InterfaceError)
+    @app.exception_handler(asyncpg.PostgresConnectionError)
+    @app.exception_handler(asyncpg.CannotConnectNowError)
+    @app.exception_handler(OSError)
+    async def unreachable(request: Request, error: Exception) -> Response:
+        log.warning("%s %s: the database can't be reached: %r", request.method, request.url.path, error)
+        return rendered(
+            Busy("The database can't be reached just now. Try again, with the same Idempotency-Key.", retry_after=2)
+        )
+
+    @app.exception_handler(DBAPIError)
+    async def database(request: Request, error: DBAPIError) -> Response:
+        if error.connection_invalidated:
+            return await unreachable(request, error)
+        return await unexpected(request, error)
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> Response:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return rendered(Unexpected("Something went wrong here; it has been logged. Nothing of the request was done."))
+
+
+class Unexpected(Problem):
+    """500: a fault of ours."""
+
+    status = 500
+    slug = "unexpected"
+    title = "A fault of the server"

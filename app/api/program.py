@@ -1,0 +1,84 @@
+"""The program: its name, time zone and the market's rules."""
+
+from typing import Annotated
+from uuid import UUID
+from zoneinfo import ZoneInfo, available_timezones
+
+from fastapi import APIRouter, Depends
+from pydantic import AfterValidator, Field
+from sqlalchemy import select
+
+from app.access.keys import Caller
+from app.access.programs import Program
+from app.access.roles import Action
+from app.api.errors import documented
+from app.api.fields import In, Line, Out
+from app.dependencies import OnceRoute, Session, bearer, requires
+from app.market.policy import MarketPolicy, policy_of
+
+router = APIRouter(
+    prefix="/v1",
+    tags=["program"],
+    route_class=OnceRoute,
+    dependencies=[Depends(bearer)],
+    responses=documented(400, 401, 403, 422, 503),
+)
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("give an IANA time zone, such as America/Los_Angeles")
+    return ZoneInfo(name).key
+
+
+class ProgramOut(Out):
+    """The caller's program and the rules in force."""
+
+    id: UUID
+    slug: str
+    name: str
+    time_zone: str
+    policy: MarketPolicy
+
+
+class ProgramChange(In):
+    """What to change. A policy given replaces the one stored; what it leaves out is the default again."""
+
+    name: Line | None = None
+    time_zone: Annotated[str | None, Field(max_length=64), AfterValidator(lambda z: z and _known_zone(z))] = None
+    policy: MarketPolicy | None = None
+
+
+async def _out(session: Session, caller: Caller) -> ProgramOut:
+    program = (await session.scalars(select(Program).filter_by(program_id=caller.program_id))).one()
+    return ProgramOut(
+        id=program.program_id,
+        slug=program.slug,
+        name=program.name,
+        time_zone=program.time_zone,
+        policy=policy_of(MarketPolicy.model_validate(program.policy)),
+    )
+
+
+@router.get("/program")
+async def read_program(
+    caller: Annotated[Caller, requires(Action.READ_PROGRAM)], session: Session
+) -> ProgramOut:
+    """Your program and its rules: immediacy, freshness, holds, caps."""
+    return await _out(session, caller)
+
+
+@router.patch("/program")
+async def change_program(
+    caller: Annotated[Caller, requires(Action.SET_POLICY)], session: Session, body: ProgramChange
+) -> ProgramOut:
+    """Change the program's rules. They hold for claims from the next second on."""
+    program = (await session.scalars(select(Program).filter_by(program_id=caller.program_id))).one()
+    if body.name is not None:
+        program.name = body.name
+    if body.time_zone is not None:
+        program.time_zone = body.time_zone
+    if body.policy is not None:
+        program.policy = body.policy.model_dump(mode="json", exclude_unset=True)
+    await session.flush()
+    return await _out(session, caller)

@@ -1,0 +1,1 @@
+"""The people served: participants and, outside this floor, nothing of them but a code."""

@@ -1,0 +1,1 @@
+"""What every floor stands on: settings, the database, events, ids and the clock."""

@@ -1,0 +1,115 @@
+"""The database: engine, transactions bound to one program, and the only place that commits."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import DateTime, MetaData, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+
+APP_ROLE = "openberth_app"
+"""The role under which requests run: it can't bypass row-level security nor write the counts."""
+
+
+class Base(DeclarativeBase):
+    """The declarative base; constraints get predictable names so that migrations can refer to them."""
+
+    type_annotation_map: ClassVar = {
+        datetime: DateTime(timezone=True),
+        str: Text,
+        dict[str, Any]: JSONB,
+        dict[str, str]: JSONB,
+        list[str]: ARRAY(Text),
+    }
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def asyncpg_url(url: str) -> URL:
+    """The URL with the asyncpg driver, whatever PostgreSQL scheme it was written with."""
+    return make_url(url).set(drivername="postgresql+asyncpg")
+
+
+def load_sql(beside: str, name: str) -> str:
+    """The statement in `sql/<name>.sql` beside the module whose `__file__` is `beside`."""
+    return (Path(beside).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+class Database:
+    """Connections to PostgreSQL. One per process.
+
+    They run under the app role, whoever logged in; `as_owner` leaves them the login's own rights, which see every
+    program: for the command line alone.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10, as_owner: bool = False) -> None:
+        settings = {"application_name": "openberth", "timezone": "UTC"}
+        self.engine = create_async_engine(
+            asyncpg_url(url),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            # A connection that died with its server is found here, not by the claim that gets it.
+            pool_pre_ping=True,
+            connect_args={
+                "server_settings": settings if as_owner else settings | {"role": APP_ROLE},
+                "command_timeout": 30,
+            },
+        )
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+
+    @asynccontextmanager
+    async def transaction(self, program_id: UUID | None, actor: str) -> AsyncIterator[AsyncSession]:
+        """One transaction, committed on leaving it and rolled back on any error.
+
+        Row-level security shows it the rows of `program_id` alone (none at all without one); `actor` is who
+        the trail names for what it changes.
+        """
+        async with self._sessions() as session, session.begin():
+            await session.execute(
+                text(
+                    "SELECT set_config('openberth.program_id', :program_id, true),"
+                    " set_config('openberth.actor', :actor, true)"
+                ),
+                {"program_id": str(program_id or ""), "actor": actor},
+            )
+            yield session
+
+    @asynccontextmanager
+    async def batch(self, program_id: UUID, actor: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
+        """The same on a bare asyncpg connection, for the desk.
+
+        Opening, program and actor go out in one round trip instead of three: with the set-based statements
+        of the claim that is where the time of a lone claim goes.
+        """
+        async with self.engine.connect() as connection:
+            raw: asyncpg.Connection[Any] = (await connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
+            # Both values are UUIDs or fixed words of ours: there is nothing to escape.
+            await raw.execute(
+                f"BEGIN; SET LOCAL openberth.program_id = '{program_id}'; SET LOCAL openberth.actor = '{actor}'"
+            )
+            try:
+                yield raw
+            except BaseException:
+                if not raw.is_closed():
+                    await raw.execute("ROLLBACK")
+                raise
+            await raw.execute("COMMIT")
+
+    async def close(self) -> None:
+        """Close every pooled connection."""
+        await self.engine.dispose()

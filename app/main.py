@@ -1,0 +1,53 @@
+"""Builds the FastAPI application: lifespan, faces, problem handlers."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from app.api import claims, directory, openings, operations, participants, program
+from app.api.errors import install
+from app.core.database import Database
+from app.core.settings import Settings
+from app.dependencies import State
+from app.market.desk import Desks
+from app.worker import working
+
+DESCRIPTION = """Providers publish what is open **now**; case managers claim it **in one call**.
+There is no waiting list: a claim is `201 held`, or `409` with what is open instead."""
+
+
+def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastAPI:
+    """The application over the database that the settings name. `loops`: run the background loops in it too."""
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        assert settings.database_url, "whoever starts the application has found or started a database"
+        database = Database(settings.database_url, pool_size=settings.pool_size)
+        app.state.house = State(
+            database, Desks(database, queue=settings.desk_queue, batch=settings.desk_batch)
+        )
+        try:
+            if loops:
+                async with working(database):
+                    yield
+            else:
+                yield
+        finally:
+            await database.close()
+
+    app = FastAPI(
+        title="Openberth",
+        version="0.1.0",
+        summary="The live capacity market of a pre-arrest diversion program",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        separate_input_output_schemas=False,
+    )
+    install(app)
+    for face in (claims.desk_router, claims.router, openings.router, directory.router, participants.router):
+        app.include_router(face)
+    app.include_router(program.router)
+    app.include_router(operations.router)
+    return app

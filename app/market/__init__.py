@@ -1,0 +1,1 @@
+"""The live market: the directory of providers, their openings, search, and claims on them."""

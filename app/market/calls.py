@@ -1,0 +1,29 @@
+"""A call to claim, as the desk takes it."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.access.keys import Caller
+from app.market.decide import Item
+from app.market.needs import Need
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One item of a call: units of a named opening, or of any that meets a need."""
+
+    units: int
+    opening_id: UUID | None = None
+    need: Need | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call to claim: who asks, under which key, for whom (by id or by code), and what."""
+
+    caller: Caller
+    key: str
+    fingerprint: bytes
+    participant: UUID | str
+    wanted: tuple[Wanted, ...]
+    items: tuple[Item, ...] = ()

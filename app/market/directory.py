@@ -1,0 +1,200 @@
+"""The directory, in HSDS 3.1 terms: organizations, their locations and their services."""
+
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKeyConstraint, Index, func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.access.keys import Caller
+from app.core.database import Base
+from app.core.ids import new_id
+from app.core.problems import Forbidden, Invalid, NotFound
+from app.market.vocabulary import Category
+
+
+def one_of(column: str, words: type[Category] | list[str] | tuple[str, ...]) -> CheckConstraint:
+    """A check that `column` holds one of `words`: text, since a new word then needs no new type."""
+    listed = ", ".join(f"'{word}'" for word in words)
+    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+
+
+class Organization(Base):
+    """Who provides (HSDS `organization`), and how well it keeps its word.
+
+    `serves_survivors`: it serves survivors of domestic violence, so no location of its is ever shown.
+    `promises_kept` and `promises_broken` are counted by the database: claims that arrived, and claims that the
+    provider declined because the published place did not exist.
+    """
+
+    __tablename__ = "organizations"
+
+    program_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    description: Mapped[str] = mapped_column(server_default="")
+    website: Mapped[str | None]
+    email: Mapped[str | None]
+    serves_survivors: Mapped[bool] = mapped_column(server_default=text("false"))
+    source_key: Mapped[str | None]
+    promises_kept: Mapped[int] = mapped_column(server_default=text("0"))
+    promises_broken: Mapped[int] = mapped_column(server_default=text("0"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+        Index(None, "program_id", "source_key", unique=True),
+    )
+
+
+class Location(Base):
+    """Where (HSDS `location`, with its one `address`). `masked`: kept for the provider, shown to nobody else."""
+
+    __tablename__ = "locations"
+
+    program_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    organization_id: Mapped[UUID]
+    name: Mapped[str | None]
+    location_type: Mapped[str]
+    latitude: Mapped[float | None]
+    longitude: Mapped[float | None]
+    address_1: Mapped[str | None]
+    address_2: Mapped[str | None]
+    city: Mapped[str | None]
+    state_province: Mapped[str | None]
+    postal_code: Mapped[str | None]
+    country: Mapped[str | None]
+    masked: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["program_id", "organization_id"], ["organizations.program_id", "organizations.id"]
+        ),
+        one_of("location_type", ["physical", "postal", "virtual"]),
+        CheckConstraint("latitude BETWEEN -90 AND 90", name="latitude_on_earth"),
+        CheckConstraint("longitude BETWEEN -180 AND 180", name="longitude_on_earth"),
+        CheckConstraint("(latitude IS NULL) = (longitude IS NULL)", name="point_whole"),
+        Index(None, "program_id", "organization_id"),
+    )
+
+
+class Service(Base):
+    """What is provided (HSDS `service`). Its attributes are where each of its openings starts from."""
+
+    __tablename__ = "services"
+
+    program_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    organization_id: Mapped[UUID]
+    location_id: Mapped[UUID | None]
+    name: Mapped[str]
+    description: Mapped[str] = mapped_column(server_default="")
+    status: Mapped[str] = mapped_column(server_default="active")
+    category: Mapped[str]
+    hud_project_type: Mapped[int | None]
+    eligibility_description: Mapped[str | None]
+    minimum_age: Mapped[int | None]
+    maximum_age: Mapped[int | None]
+    languages: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
+    attributes: Mapped[dict[str, str]] = mapped_column(server_default=text("'{}'::jsonb"))
+    source_key: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["program_id", "organization_id"], ["organizations.program_id", "organizations.id"]
+        ),
+        ForeignKeyConstraint(["program_id", "location_id"], ["locations.program_id", "locations.id"]),
+        one_of("status", ["active", "inactive", "defunct", "temporarily closed"]),
+        one_of("category", Category),
+        Index(None, "program_id", "organization_id"),
+        Index(None, "program_id", "location_id"),
+        Index(None, "program_id", "source_key", unique=True),
+    )
+
+
+Entry = TypeVar("Entry", Organization, Location, Service)
+
+PRIOR_KEPT, PRIOR_CLAIMS = 9, 10
+
+
+def honour_rate(kept: int, broken: int) -> float:
+    """The share of its promises that a provider keeps, in 0..1.
+
+    `(kept + 9) / (kept + broken + 10)`: the mean of a Beta(9, 1) prior updated by what was counted, so that
+    a newcomer starts at 0.9 and one early mistake doesn't sink it.
+    """
+    return (kept + PRIOR_KEPT) / (kept + broken + PRIOR_CLAIMS)
+
+
+async def add_organization(session: AsyncSession, caller: Caller, facts: dict[str, Any]) -> Organization:
+    """A new organization of the caller's program."""
+    organization = Organization(program_id=caller.program_id, id=new_id(), **facts)
+    session.add(organization)
+    await session.flush()
+    await session.refresh(organization)
+    return organization
+
+
+async def add_location(session: AsyncSession, caller: Caller, facts: dict[str, Any]) -> Location:
+    """A new location. That of an organization which serves survivors is masked, whatever is asked.
+
+    Raises Invalid for an unknown organization, Forbidden for another's.
+    """
+    organization = await _organization(session, caller, facts["organization_id"])
+    facts["masked"] = facts["masked"] or organization.serves_survivors
+    location = Location(program_id=caller.program_id, id=new_id(), **facts)
+    session.add(location)
+    await session.flush()
+    await session.refresh(location)
+    return location
+
+
+async def add_service(session: AsyncSession, caller: Caller, facts: dict[str, Any]) -> Service:
+    """A new service. Raises Invalid for an unknown organization or location, Forbidden for another's."""
+    organization = await _organization(session, caller, facts["organization_id"])
+    if facts["location_id"] is not None:
+        location = await session.get(Location, (caller.program_id, facts["location_id"]))
+        if location is None or location.organization_id != organization.id:
+            raise Invalid.at("location_id", f"No location {facts['location_id']} of this organization.")
+    service = Service(program_id=caller.program_id, id=new_id(), **facts)
+    session.add(service)
+    await session.flush()
+    await session.refresh(service)
+    return service
+
+
+async def _organization(session: AsyncSession, caller: Caller, organization_id: UUID) -> Organization:
+    organization = await session.get(Organization, (caller.program_id, organization_id))
+    if organization is None:
+        raise Invalid.at("organization_id", f"No organization {organization_id} in this program.")
+    if not caller.acts_for(organization.id):
+        raise Forbidden("You can add to the directory of your own organization only.")
+    return organization
+
+
+async def get_entry(session: AsyncSession, caller: Caller, kind: type[Entry], entry_id: UUID) -> Entry:
+    """One organization, location or service of the caller's program. Raises NotFound."""
+    entry = await session.get(kind, (caller.program_id, entry_id))
+    if entry is None:
+        raise NotFound(f"No {kind.__name__.lower()} {entry_id} in this program.")
+    return entry
+
+
+async def list_entries(
+    session: AsyncSession,
+    caller: Caller,
+    kind: type[Entry],
+    *where: ColumnElement[bool],
+    after: UUID | None,
+    limit: int,
+) -> list[Entry]:
+    """Entries in id order, which is the order in which they were added."""
+    statement = select(kind).where(kind.program_id == caller.program_id, *where)
+    if after is not None:
+        statement = statement.where(kind.id > after)
+    return list(await session.scalars(statement.order_by(kind.id).limit(limit)))

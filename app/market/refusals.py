@@ -1,0 +1,92 @@
+"""Refusing a claim: the unmet need is recorded, alternatives are found, and the answer is kept, in one commit."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.access.idempotency import Kept, begin, keep
+from app.core.database import Database
+from app.core.ids import new_id
+from app.core.problems import NoOpening
+from app.market.alternatives import alternatives
+from app.core.rendering import to_json
+from app.market.calls import Call, Wanted
+from app.market.decide import Reason, Refused
+from app.market.needs import Need, Point
+from app.market.search import now
+from app.market.tables import Opening, UnmetNeed
+from app.market.vocabulary import Category, Unit
+
+
+async def refuse(database: Database, call: Call, refused: Refused) -> Kept:
+    """The refusal of a call, committed. The same key gets this answer for ever, so it is kept like any other."""
+    program_id = call.caller.program_id
+    async with database.transaction(program_id, str(call.caller.id)) as session:
+        if (before := await begin(session, call.caller, call.key, call.fingerprint)) is not None:
+            return before
+        items: list[dict[str, Any]] = []
+        offered: list[dict[str, Any]] = []
+        for index, reason in refused.failed:
+            wanted = call.wanted[index]
+            need = wanted.need or await need_of_opening(session, program_id, wanted)
+            unmet_id = await record_unmet(session, program_id, need, reason)
+            items.append(
+                {"item": index, "reason": reason, "detail": reason.sentence(), "unmet_need_id": unmet_id}
+            )
+            where = Opening.id != wanted.opening_id if wanted.opening_id else None
+            offered += await alternatives(session, program_id, need, item=index, where=where)
+        problem = NoOpening(
+            _sentence(items, offered),
+            unmet_need_id=items[0]["unmet_need_id"],
+            refused=items,
+            alternatives=offered,
+        )
+        answer = Kept(problem.status, to_json(problem.document()))
+        await keep(session, call.caller, call.key, answer)
+        return answer
+
+
+def _sentence(items: list[dict[str, Any]], offered: list[dict[str, Any]]) -> str:
+    whole = " Nothing of this call is held." if len(items) == 1 and items[0]["item"] > 0 else ""
+    rest = (
+        f" {len(offered)} alternatives can be claimed now."
+        if len(offered) > 1
+        else " One alternative can be claimed now."
+        if offered
+        else " Nothing like it is open now; the need is recorded for planning, without the person."
+    )
+    return f"{items[0]['detail']}{whole}{rest}"
+
+
+async def need_of_opening(session: AsyncSession, program_id: UUID, wanted: Wanted) -> Need:
+    """The need that naming an opening stands for: its kind of place, near where it is."""
+    row = (
+        await session.execute(
+            select(Opening.category, Opening.unit, Opening.latitude, Opening.longitude).where(
+                Opening.program_id == program_id, Opening.id == wanted.opening_id
+            )
+        )
+    ).one()
+    near = None if row.latitude is None else Point(row.latitude, row.longitude)
+    return Need(category=Category(row.category), unit=Unit(row.unit), units=wanted.units, near=near)
+
+
+async def record_unmet(session: AsyncSession, program_id: UUID, need: Need, reason: Reason) -> UUID:
+    """Record that this was asked for and not to be had. Answers the record's id."""
+    unmet_id = new_id()
+    filters = need.coarse()
+    await session.execute(
+        UnmetNeed.__table__.insert().values(
+            program_id=program_id,
+            id=unmet_id,
+            at=now(),
+            category=filters.pop("category"),
+            unit=filters.pop("unit", None),
+            units=filters.pop("units", 1),
+            reason=reason.value,
+            filters=filters,
+        )
+    )
+    return unmet_id

@@ -1,0 +1,56 @@
+"""The background loops, each supervised: a loop that fails says so, waits longer each time, and goes on."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from app.access.programs import every_program
+from app.core.database import Database
+from app.market.claims import sweep
+
+log = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 5.0
+LONGEST_PAUSE = 60.0
+
+
+async def sweep_lapsed_holds(database: Database) -> int:
+    """Expire what has lapsed in every program, each in a transaction of its own. Answers how many holds."""
+    async with database.transaction(None, "clock") as session:
+        programs = await every_program(session)
+    swept = 0
+    for program_id in programs:
+        async with database.transaction(program_id, "clock") as session:
+            swept += await sweep(session, program_id)
+    return swept
+
+
+async def supervise(name: str, job: Callable[[], Awaitable[object]], pause: float) -> None:
+    """Run a job again and again, `pause` seconds apart; after a failure twice as long, up to a minute."""
+    wait = pause
+    while True:
+        try:
+            await job()
+            wait = pause
+        except Exception:
+            wait = min(wait * 2, LONGEST_PAUSE)
+            log.exception("%s failed; it is tried again in %.0f s", name, wait)
+        await asyncio.sleep(wait)
+
+
+async def work(database: Database) -> None:
+    """Run every loop until cancelled."""
+    async with asyncio.TaskGroup() as loops:
+        loops.create_task(supervise("sweeper", lambda: sweep_lapsed_holds(database), SWEEP_SECONDS))
+
+
+@asynccontextmanager
+async def working(database: Database) -> AsyncIterator[None]:
+    """Run every loop beside what happens inside."""
+    task = asyncio.create_task(work(database))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

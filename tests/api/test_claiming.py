@@ -1,0 +1,54 @@
+"""Claims through HTTP: what is held, what is refused, and what the same key answers."""
+
+from uuid import uuid4
+
+from tests.support import SEATTLE, Program
+
+
+async def test_a_claim_holds_its_units(program: Program) -> None:
+    opening = await program.opening(5)
+    response = await program.claim({"opening_id": opening["id"], "units": 2})
+    assert response.status_code == 201
+    [claim] = response.json()["claims"]
+    assert (claim["state"], claim["units"], claim["opening_id"]) == ("held", 2, opening["id"])
+    assert (await program.look(opening))["units_open"] == 3
+
+
+async def test_the_same_key_answers_the_same_bytes_and_holds_once(program: Program) -> None:
+    opening = await program.opening(5)
+    key, participant = str(uuid4()), await program.participant()
+    item = {"opening_id": opening["id"], "units": 1}
+    first = await program.claim(item, participant=participant, key=key)
+    again = await program.claim(item, participant=participant, key=key)
+    assert (first.status_code, first.content) == (again.status_code, again.content)
+    assert (await program.look(opening))["units_taken"] == 1
+
+
+async def test_another_body_under_the_same_key_is_refused(program: Program) -> None:
+    opening = await program.opening(5)
+    key, participant = str(uuid4()), await program.participant()
+    await program.claim({"opening_id": opening["id"], "units": 1}, participant=participant, key=key)
+    other = await program.claim({"opening_id": opening["id"], "units": 2}, participant=participant, key=key)
+    assert other.status_code == 422
+    assert other.json()["type"].endswith("/idempotency-key-reused")
+
+
+async def test_a_refusal_offers_what_is_open_and_records_the_need(program: Program) -> None:
+    full = await program.opening(1)
+    other = await program.opening(3)
+    await program.held(full)
+    response = await program.claim({"opening_id": full["id"]})
+    assert response.status_code == 409
+    problem = response.json()
+    assert problem["type"].endswith("/no-opening")
+    assert [each["opening_id"] for each in problem["alternatives"]] == [other["id"]]
+    assert problem["unmet_need_id"]
+
+
+async def test_find_takes_the_nearest_that_fits(program: Program) -> None:
+    far = await program.opening(1, service=await program.service(latitude=47.9, longitude=-122.3))
+    near = await program.opening(1, service=await program.service(latitude=47.61, longitude=-122.33))
+    find = {"find": {"category": "housing", "near": SEATTLE}}
+    taken = [(await program.claim(find)).json()["claims"][0]["opening_id"] for _ in range(2)]
+    assert taken == [near["id"], far["id"]]
+    assert (await program.claim(find)).status_code == 409
