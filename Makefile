@@ -12,6 +12,9 @@ SUITABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	if "$$p" -c '$(SUITABLE)' >/dev/null 2>&1; then echo "$$p"; break; fi; done)
 
+# A virtual environment whose Python has gone (an upgrade, a removed pyenv version) is of no use to anyone.
+$(shell [ ! -h $(BIN)/python ] || $(BIN)/python -c '' 2>/dev/null || rm -rf $(VENV))
+
 .PHONY: help run test check fix bench lock spec clean
 
 help: ## Show this list

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import TextIO
 
 from alembic import command
 from alembic.config import Config
@@ -21,7 +22,7 @@ METADATA = Base.metadata
 _SCRIPTS = Path(__file__).parent.parent / "alembic"
 
 
-def _config(url: str = "postgresql://", output: io.TextIOBase | None = None) -> Config:
+def _config(url: str = "postgresql://", output: TextIO | None = None) -> Config:
     config = Config(output_buffer=output)
     config.set_main_option("script_location", str(_SCRIPTS))
     # Dated names: migrations list in the order in which they were written.

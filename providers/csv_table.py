@@ -48,9 +48,7 @@ async def rows(
             )
         elif damaged := [name for name, cell in zip(header, record, strict=True) if "\0" in cell]:
             # Dropping the byte would publish a guess at what was there, and PostgreSQL cannot store it.
-            yield Rejected(
-                row, f"{damaged[0]} holds a NUL byte, a sign of a damaged file: export the file again."
-            )
+            yield Rejected(row, f"{damaged[0]} holds a NUL byte, a sign of a damaged file: export the file again.")
         else:
             yield row, {name: _tidy(cell) for name, cell in zip(header, record, strict=True)}
     if not header:
@@ -64,9 +62,7 @@ def _header(record: list[str] | str, format_name: str, required: Collection[str]
     if missing := [name for name in required if name not in header]:
         raise NotThisFormat(f"This is not a {format_name}: its header lacks {', '.join(missing)}.")
     if doubled := [name for name, times in Counter(header).items() if times > 1 and name in required]:
-        raise NotThisFormat(
-            f"The header names {', '.join(doubled)} more than once, so which one counts is not clear."
-        )
+        raise NotThisFormat(f"The header names {', '.join(doubled)} more than once, so which one counts is not clear.")
     return header
 
 
@@ -101,29 +97,32 @@ def _cells(text: str) -> list[str] | None:
 def _begins_a_record(line: str, width: int) -> bool:
     """Whether a line that came inside an open quote is a whole row, so the quote before it was never closed.
 
-    The rest of a row whose cell really spans lines has fewer columns than the header, unless the first column
-    is the one that spans; then its closing quote shows as a character of the first cell.
+    The rest of a row whose cell really spans lines has that cell's closing quote besides pairs, and nearly
+    always fewer columns than the header.
     """
     cells = _cells(line)
-    return cells is not None and len(cells) == width and '"' not in cells[0]
+    return cells is not None and len(cells) == width and line.count('"') % 2 == 0
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
     """Decoded lines with their ends, whether LF, CRLF or CR; of one too long only as much as shows that."""
-    pending, first = b"", True
+    # Four bytes a character at most, and one character more than a record may have.
+    most = 4 * (MAX_RECORD_CHARACTERS + 1)
+    pending, first = bytearray(), True
     async for chunk in chunks:
+        if not (pending.endswith((b"\n", b"\r")) or b"\n" in chunk or b"\r" in chunk):
+            pending += chunk[: max(0, most - len(pending))]
+            continue
         # The last line waits for the next chunk: its end, or the LF of its CRLF, may still be to come.
-        *whole, pending = (pending + chunk).splitlines(keepends=True) or [b""]
+        *whole, pending = (pending + chunk).splitlines(keepends=True)
         for line in whole:
             yield _decoded(line, first)
             first = False
-        if not pending.endswith(b"\r"):
-            pending = pending[: 4 * MAX_RECORD_CHARACTERS + 4]  # a character is at most four bytes
     if pending:
         yield _decoded(pending, first)
 
 
-def _decoded(line: bytes, first: bool) -> str:
+def _decoded(line: bytearray, first: bool) -> str:
     if first:
         for signature, what in _NOT_CSV.items():
             if line.startswith(signature):

@@ -8,7 +8,8 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -79,24 +80,34 @@ async def template(server: Server) -> str:
     return name
 
 
-async def _clone(server: Server, template: str) -> AsyncIterator[str]:
-    name = f"test_{uuid4().hex[:12]}"
-    await server.admin(f"CREATE DATABASE {name} TEMPLATE {template} OWNER openberth_owner")
-    yield server.url(name)
-    await server.admin(f"DROP DATABASE {name} WITH (FORCE)")
+Clone = Callable[[], AbstractAsyncContextManager[str]]
+
+
+@pytest.fixture(scope="session")
+def clone(server: Server, template: str) -> Clone:
+    """Makes a database like the template for as long as its context lasts: the owner's address of it."""
+
+    @asynccontextmanager
+    async def cloned() -> AsyncIterator[str]:
+        name = f"test_{uuid4().hex[:12]}"
+        await server.admin(f"CREATE DATABASE {name} TEMPLATE {template} OWNER openberth_owner")
+        yield server.url(name)
+        await server.admin(f"DROP DATABASE {name} WITH (FORCE)")
+
+    return cloned
 
 
 @pytest.fixture
-async def own_database(server: Server, template: str) -> AsyncIterator[str]:
+async def own_database(clone: Clone) -> AsyncIterator[str]:
     """The owner's address of a database for this test alone."""
-    async for url in _clone(server, template):
+    async with clone() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-async def shared_database(server: Server, template: str) -> AsyncIterator[str]:
+async def shared_database(clone: Clone) -> AsyncIterator[str]:
     """The owner's address of the database that most tests share."""
-    async for url in _clone(server, template):
+    async with clone() as url:
         yield url
 
 

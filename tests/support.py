@@ -1,7 +1,7 @@
 """What tests say often: a program with keys, an opening, a participant, a claim; all through HTTP."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from fastapi import FastAPI
@@ -27,6 +27,13 @@ class House:
     owner: Database
 
 
+class Reached(Protocol):
+    """What a program is reached through: the application in this process, or a server of its own."""
+
+    http: AsyncClient
+    owner: Database
+
+
 @dataclass(slots=True)
 class Program:
     """One program: its id, a provider's and an agency's organization, and a key per role.
@@ -34,14 +41,20 @@ class Program:
     The provider's key belongs to `provider_id`, every other to `agency_id`.
     """
 
-    house: House
+    house: Reached
     id: UUID
     provider_id: UUID
     agency_id: UUID
     keys: dict[Role, str] = field(default_factory=dict)
 
     async def call(
-        self, method: str, path: str, *, role: Role = Role.PROGRAM_MANAGER, key: str | None = None, **request: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        role: Role = Role.PROGRAM_MANAGER,
+        key: str | None = None,
+        **request: Any,
     ) -> Response:
         """One request as a role, under an `Idempotency-Key` if one is given."""
         headers = {"Authorization": f"Bearer {self.keys[role]}"} | request.pop("headers", {})
@@ -65,7 +78,9 @@ class Program:
             body["location_id"] = location["id"]
         return await self.made("/v1/services", body | facts)
 
-    async def opening(self, units_total: int = 1, *, service: dict[str, Any] | None = None, **terms: Any) -> dict[str, Any]:
+    async def opening(
+        self, units_total: int = 1, *, service: dict[str, Any] | None = None, **terms: Any
+    ) -> dict[str, Any]:
         """A published opening, of a new housing service unless one is given."""
         service = service or await self.service()
         body = {"service_id": service["id"], "unit": "bed", "units_total": units_total} | terms
@@ -94,7 +109,9 @@ class Program:
         claim: dict[str, Any] = response.json()["claims"][0]
         return claim
 
-    async def step(self, claim: dict[str, Any], verb: str, role: Role = Role.PROGRAM_MANAGER, **request: Any) -> Response:
+    async def step(
+        self, claim: dict[str, Any], verb: str, role: Role = Role.PROGRAM_MANAGER, **request: Any
+    ) -> Response:
         """One step of a claim's life."""
         return await self.call("POST", f"/v1/claims/{claim['id']}/{verb}", role=role, **request)
 
@@ -106,7 +123,7 @@ class Program:
         return found
 
 
-async def new_program(house: House, time_zone: str = "America/Los_Angeles") -> Program:
+async def new_program(house: Reached, time_zone: str = "America/Los_Angeles") -> Program:
     """A program of its own in the house's database, with a key for every role."""
     async with house.owner.transaction(None, "tests") as session:
         row = await add_program(session, f"test-{uuid4().hex[:12]}", "A program", time_zone)

@@ -86,13 +86,18 @@ CREATE TRIGGER claims_guard BEFORE UPDATE ON claims FOR EACH ROW EXECUTE FUNCTIO
 ;;
 CREATE FUNCTION claims_updated() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
+  -- Also where a hold was shortened: a lapse earlier than the opening expects would go unseen.
   UPDATE openings o
-     SET units_taken = o.units_taken - freed.units
-    FROM (SELECT n.program_id, n.opening_id, sum(n.units) AS units
+     SET units_taken = o.units_taken - moved.units,
+         next_lapse_at = least(o.next_lapse_at, moved.lapse_at)
+    FROM (SELECT n.program_id, n.opening_id,
+                 sum(CASE WHEN n.state IN ('held', 'confirmed', 'arrived') THEN 0 ELSE n.units END) AS units,
+                 min(n.hold_until) FILTER (WHERE n.state = 'held') AS lapse_at
             FROM updated n JOIN before b ON b.program_id = n.program_id AND b.id = n.id
            WHERE b.state IN ('held', 'confirmed', 'arrived') AND n.state NOT IN ('held', 'confirmed', 'arrived')
-           GROUP BY n.program_id, n.opening_id) freed
-   WHERE o.program_id = freed.program_id AND o.id = freed.opening_id;
+              OR n.state = 'held' AND n.hold_until < b.hold_until
+           GROUP BY n.program_id, n.opening_id) moved
+   WHERE o.program_id = moved.program_id AND o.id = moved.opening_id;
 
   UPDATE organizations o
      SET promises_kept = o.promises_kept + k.kept, promises_broken = o.promises_broken + k.broken

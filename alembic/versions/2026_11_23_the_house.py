@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-
 from alembic import op
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 revision = "2026_11_23"
 down_revision = None
@@ -51,6 +50,13 @@ FUNCTIONS = (
 )
 
 
+CATEGORY = (
+    "category IN ('housing', 'treatment', 'vocational', 'outreach', 'identification', 'food', 'transport',"
+    " 'legal', 'health')"
+)
+UNIT = "unit IN ('bed', 'room', 'treatment_place', 'intake_appointment', 'training_seat', 'voucher', 'response_team')"
+
+
 class Cube(sa.types.UserDefinedType[str]):
     """The type of contrib's extension of that name."""
 
@@ -76,9 +82,7 @@ def upgrade() -> None:
         "audit",
         sa.Column("program_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
-        sa.Column(
-            "at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("action", sa.Text(), nullable=False),
         sa.Column("subject_id", sa.Uuid(), nullable=False),
@@ -89,9 +93,7 @@ def upgrade() -> None:
         "events",
         sa.Column("program_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
-        sa.Column(
-            "at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.Column("type", sa.Text(), nullable=False),
         sa.Column("subject_id", sa.Uuid(), nullable=False),
         sa.Column("data", JSONB, nullable=False),
@@ -131,7 +133,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("filters", JSONB, nullable=False),
         sa.CheckConstraint(
-            "category IN ('housing', 'treatment', 'vocational', 'outreach', 'identification', 'food', 'transport', 'legal', 'health')",
+            CATEGORY,
             name=op.f("ck_unmet_needs_category_known"),
         ),
         sa.PrimaryKeyConstraint("program_id", "id", name=op.f("pk_unmet_needs")),
@@ -150,9 +152,7 @@ def upgrade() -> None:
         sa.Column("promises_kept", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("promises_broken", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["program_id"], ["programs.program_id"], name=op.f("fk_organizations_program_id")
-        ),
+        sa.ForeignKeyConstraint(["program_id"], ["programs.program_id"], name=op.f("fk_organizations_program_id")),
         sa.PrimaryKeyConstraint("program_id", "id", name=op.f("pk_organizations")),
     )
     op.create_index(
@@ -230,9 +230,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("program_id", "id", name=op.f("pk_participants")),
     )
-    op.create_index(
-        op.f("ix_participants_program_id_code"), "participants", ["program_id", "code"], unique=True
-    )
+    op.create_index(op.f("ix_participants_program_id_code"), "participants", ["program_id", "code"], unique=True)
     op.create_table(
         "bundles",
         sa.Column("program_id", sa.Uuid(), nullable=False),
@@ -271,7 +269,7 @@ def upgrade() -> None:
         sa.Column("source_key", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
-            "category IN ('housing', 'treatment', 'vocational', 'outreach', 'identification', 'food', 'transport', 'legal', 'health')",
+            CATEGORY,
             name=op.f("ck_services_category_known"),
         ),
         sa.CheckConstraint(
@@ -296,9 +294,7 @@ def upgrade() -> None:
         "services",
         ["program_id", "organization_id"],
     )
-    op.create_index(
-        op.f("ix_services_program_id_source_key"), "services", ["program_id", "source_key"], unique=True
-    )
+    op.create_index(op.f("ix_services_program_id_source_key"), "services", ["program_id", "source_key"], unique=True)
     op.create_table(
         "openings",
         sa.Column("program_id", sa.Uuid(), nullable=False),
@@ -335,11 +331,11 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
-            "category IN ('housing', 'treatment', 'vocational', 'outreach', 'identification', 'food', 'transport', 'legal', 'health')",
+            CATEGORY,
             name=op.f("ck_openings_category_known"),
         ),
         sa.CheckConstraint(
-            "unit IN ('bed', 'room', 'treatment_place', 'intake_appointment', 'training_seat', 'voucher', 'response_team')",
+            UNIT,
             name=op.f("ck_openings_unit_known"),
         ),
         sa.CheckConstraint("ends_at > starts_at", name=op.f("ck_openings_ends_after_start")),
@@ -372,9 +368,7 @@ def upgrade() -> None:
         ["program_id", "organization_id", "id"],
     )
     op.create_index(op.f("ix_openings_program_id_service_id"), "openings", ["program_id", "service_id"])
-    op.create_index(
-        op.f("ix_openings_program_id_source_key"), "openings", ["program_id", "source_key"], unique=True
-    )
+    op.create_index(op.f("ix_openings_program_id_source_key"), "openings", ["program_id", "source_key"], unique=True)
     op.create_table(
         "claims",
         sa.Column("program_id", sa.Uuid(), nullable=False),
@@ -395,9 +389,7 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("replaces_id", sa.Uuid(), nullable=True),
-        sa.CheckConstraint(
-            "(state = 'declined') = (reason IS NOT NULL)", name=op.f("ck_claims_declined_with_reason")
-        ),
+        sa.CheckConstraint("(state = 'declined') = (reason IS NOT NULL)", name=op.f("ck_claims_declined_with_reason")),
         sa.CheckConstraint(
             "state IN ('held', 'confirmed', 'arrived', 'completed', 'released', 'expired', 'declined', 'no_show')",
             name=op.f("ck_claims_state_known"),

@@ -72,9 +72,7 @@ async def begin(session: AsyncSession, caller: Caller, key: str, asked: bytes) -
     if taken.scalar_one_or_none() is not None:
         return None
     stored = (
-        await session.execute(
-            select(Answer.fingerprint, Answer.status, Answer.body, Answer.etag).filter_by(**identity)
-        )
+        await session.execute(select(Answer.fingerprint, Answer.status, Answer.body, Answer.etag).filter_by(**identity))
     ).one()
     refuse_other(stored.fingerprint, asked)
     return Kept(stored.status, stored.body, stored.etag)

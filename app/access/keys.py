@@ -1,5 +1,6 @@
 """API keys: made once, shown once, stored as a hash, and looked up by every request."""
 
+import asyncio
 import hashlib
 import secrets
 import time
@@ -27,9 +28,7 @@ class Key(Base):
 
     __tablename__ = "keys"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["program_id", "organization_id"], ["organizations.program_id", "organizations.id"]
-        ),
+        ForeignKeyConstraint(["program_id", "organization_id"], ["organizations.program_id", "organizations.id"]),
     )
 
     program_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -71,12 +70,21 @@ def _hash(secret: str) -> bytes:
 
 
 async def create_key(
-    session: AsyncSession, program_id: UUID, organization_id: UUID, role: Role
+    session: AsyncSession,
+    program_id: UUID,
+    organization_id: UUID,
+    role: Role,
+    expires_at: datetime | None = None,
 ) -> tuple[Key, str]:
     """A new key and its secret, which is nowhere else and can't be shown again."""
     secret = _PREFIX + secrets.token_urlsafe(32)
     key = Key(
-        program_id=program_id, id=new_id(), organization_id=organization_id, role=role, hash=_hash(secret)
+        program_id=program_id,
+        id=new_id(),
+        organization_id=organization_id,
+        role=role,
+        hash=_hash(secret),
+        expires_at=expires_at,
     )
     session.add(key)
     await session.flush()
@@ -84,25 +92,30 @@ async def create_key(
 
 
 class Gate:
-    """Turns the secret of a request into its caller, remembering each answer for a second."""
+    """Turns the secret of a request into its caller, remembering each answer for a second.
+
+    Requests that come while a secret is being looked up share that look-up.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._seen: dict[str, tuple[float, Caller]] = {}
+        self._seen: dict[str, tuple[float, asyncio.Task[Caller]]] = {}
 
     async def caller(self, secret: str) -> Caller:
         """The caller of this secret. Raises Unauthorized when it is unknown, expired or revoked."""
+        now = time.monotonic()
         seen = self._seen.get(secret)
-        if seen and seen[0] > time.monotonic():
-            return seen[1]
+        if seen is None or seen[0] <= now:
+            if len(self._seen) >= _CACHE_SIZE:
+                self._seen.clear()
+            seen = (now + _CACHE_SECONDS, asyncio.create_task(self._look_up(secret)))
+            self._seen[secret] = seen
+        # Shielded: one request that is cut off must not take the look-up from the others.
+        return seen[1].result() if seen[1].done() else await asyncio.shield(seen[1])
+
+    async def _look_up(self, secret: str) -> Caller:
         async with self._database.transaction(None, "gate") as session:
-            row = (
-                await session.execute(text("SELECT * FROM find_key(:hash)"), {"hash": _hash(secret)})
-            ).one_or_none()
+            row = (await session.execute(text("SELECT * FROM find_key(:hash)"), {"hash": _hash(secret)})).one_or_none()
         if row is None:
             raise Unauthorized("This key is unknown, expired or revoked. Ask your program for a new one.")
-        caller = Caller(row.id, row.program_id, row.organization_id, Role(row.role))
-        if len(self._seen) >= _CACHE_SIZE:
-            self._seen.clear()
-        self._seen[secret] = (time.monotonic() + _CACHE_SECONDS, caller)
-        return caller
+        return Caller(row.id, row.program_id, row.organization_id, Role(row.role))

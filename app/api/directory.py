@@ -43,7 +43,7 @@ router = APIRouter(
     tags=["directory"],
     route_class=OnceRoute,
     dependencies=[Depends(bearer)],
-    responses=documented(400, 401, 403, 422, 503),
+    responses=documented(400, 401, 403, 413, 422, 503),
 )
 
 Reader = Annotated[Caller, requires(Action.READ_DIRECTORY)]

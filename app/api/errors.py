@@ -54,8 +54,7 @@ def documented(*statuses: int, **models: type[BaseModel]) -> dict[int | str, dic
     """The `responses` of a route that may answer with these problems; `s409=Model` gives one a model of its own."""
     own = {int(name[1:]): model for name, model in models.items()}
     return {
-        status: {"description": _TITLES[status], "model": own.get(status, ProblemOut)}
-        for status in (*statuses, *own)
+        status: {"description": _TITLES[status], "model": own.get(status, ProblemOut)} for status in (*statuses, *own)
     }
 
 
@@ -83,7 +82,7 @@ def from_validation(error: RequestValidationError) -> Problem:
     errors = []
     for each in error.errors():
         if each["type"] == "json_invalid":
-            return BadRequest(f"The body is not JSON: {each['ctx']['error']} at character {each['loc'][-1]}.")
+            return BadRequest(f"The body is not JSON: {each['ctx']['error']}.")
         where = [str(part) for part in each["loc"]]
         field = ".".join(where[1:]) or where[0]
         message = each["msg"].removeprefix("Value error, ")
@@ -126,7 +125,10 @@ def install(app: FastAPI) -> None:
     async def unreachable(request: Request, error: Exception) -> Response:
         log.warning("%s %s: the database can't be reached: %r", request.method, request.url.path, error)
         return rendered(
-            Busy("The database can't be reached just now. Try again, with the same Idempotency-Key.", retry_after=2)
+            Busy(
+                "The database can't be reached just now. Try again, with the same Idempotency-Key.",
+                retry_after=2,
+            )
         )
 
     @app.exception_handler(DBAPIError)

@@ -6,7 +6,15 @@ from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+)
 
 from app.core.problems import Invalid
 from app.market.attributes import Answer
@@ -45,9 +53,7 @@ Moment = Annotated[
 _LINE = r"^[^\x00-\x1f\x7f]*$"
 _LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 
-Line = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_LINE)
-]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_LINE)]
 Prose = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000, pattern=_LINES)]
 
 
@@ -63,7 +69,8 @@ Age = Annotated[int, Field(ge=0, le=130)]
 
 Limit = Annotated[int, Query(ge=1, le=200, description="How many items a page holds.")]
 Cursor = Annotated[
-    str | None, Query(max_length=200, description="The `next` of the page before; leave it out for the first.")
+    str | None,
+    Query(max_length=200, description="The `next` of the page before; leave it out for the first."),
 ]
 
 Item = TypeVar("Item")

@@ -41,7 +41,7 @@ router = APIRouter(
     tags=["openings"],
     route_class=OnceRoute,
     dependencies=[Depends(bearer)],
-    responses=documented(400, 401, 403, 422, 503),
+    responses=documented(400, 401, 403, 413, 422, 503),
 )
 
 Publisher = Annotated[Caller, requires(Action.PUBLISH)]
@@ -325,8 +325,6 @@ async def attest_opening(
 
 
 @router.post("/openings/{opening_id}/withdraw", responses=documented(404))
-async def withdraw_opening(
-    caller: Publisher, session: Session, opening_id: UUID, response: Response
-) -> OpeningOut:
+async def withdraw_opening(caller: Publisher, session: Session, opening_id: UUID, response: Response) -> OpeningOut:
     """Take it off the board for good. Claims on it stand."""
     return opening_out(await openings.withdraw(session, caller, opening_id), response)

@@ -17,7 +17,7 @@ router = APIRouter(
     tags=["participants"],
     route_class=OnceRoute,
     dependencies=[Depends(bearer)],
-    responses=documented(400, 401, 403, 422, 503),
+    responses=documented(400, 401, 403, 413, 422, 503),
 )
 
 

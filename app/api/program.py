@@ -14,14 +14,14 @@ from app.access.roles import Action
 from app.api.errors import documented
 from app.api.fields import In, Line, Out
 from app.dependencies import OnceRoute, Session, bearer, requires
-from app.market.policy import MarketPolicy, policy_of
+from app.market.policy import MarketPolicy
 
 router = APIRouter(
     prefix="/v1",
     tags=["program"],
     route_class=OnceRoute,
     dependencies=[Depends(bearer)],
-    responses=documented(400, 401, 403, 422, 503),
+    responses=documented(400, 401, 403, 413, 422, 503),
 )
 
 
@@ -56,14 +56,12 @@ async def _out(session: Session, caller: Caller) -> ProgramOut:
         slug=program.slug,
         name=program.name,
         time_zone=program.time_zone,
-        policy=policy_of(MarketPolicy.model_validate(program.policy)),
+        policy=MarketPolicy.model_validate(program.policy).complete(),
     )
 
 
 @router.get("/program")
-async def read_program(
-    caller: Annotated[Caller, requires(Action.READ_PROGRAM)], session: Session
-) -> ProgramOut:
+async def read_program(caller: Annotated[Caller, requires(Action.READ_PROGRAM)], session: Session) -> ProgramOut:
     """Your program and its rules: immediacy, freshness, holds, caps."""
     return await _out(session, caller)
 

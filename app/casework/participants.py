@@ -25,9 +25,7 @@ class Participant(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["program_id", "organization_id"], ["organizations.program_id", "organizations.id"]
-        ),
+        ForeignKeyConstraint(["program_id", "organization_id"], ["organizations.program_id", "organizations.id"]),
         Index(None, "program_id", "code", unique=True),
     )
 
@@ -37,7 +35,7 @@ async def add_participant(
 ) -> Participant:
     """A new participant with a code of its own. Codes are random, so the rare one already taken is drawn again."""
     while True:
-        row = await session.scalar(
+        row: Participant | None = await session.scalar(
             insert(Participant)
             .values(
                 program_id=program_id,

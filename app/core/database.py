@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -39,6 +39,12 @@ class Base(DeclarativeBase):
     )
 
 
+BATCHES = 4
+"""Connections per process for desks, beside the pool: one program's batches go one at a time."""
+
+PooledConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+
+
 def asyncpg_url(url: str) -> URL:
     """The URL with the asyncpg driver, whatever PostgreSQL scheme it was written with."""
     return make_url(url).set(drivername="postgresql+asyncpg")
@@ -57,7 +63,11 @@ class Database:
     """
 
     def __init__(self, url: str, *, pool_size: int = 10, as_owner: bool = False) -> None:
-        settings = {"application_name": "openberth", "timezone": "UTC"}
+        self._settings = {"application_name": "openberth", "timezone": "UTC"}
+        if not as_owner:
+            self._settings["role"] = APP_ROLE
+        self._plain_url = asyncpg_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._batches: asyncpg.Pool[asyncpg.Record] | None = None
         self.engine = create_async_engine(
             asyncpg_url(url),
             pool_size=pool_size,
@@ -66,7 +76,7 @@ class Database:
             # A connection that died with its server is found here, not by the claim that gets it.
             pool_pre_ping=True,
             connect_args={
-                "server_settings": settings if as_owner else settings | {"role": APP_ROLE},
+                "server_settings": self._settings,
                 "command_timeout": 30,
             },
         )
@@ -90,26 +100,42 @@ class Database:
             yield session
 
     @asynccontextmanager
-    async def batch(self, program_id: UUID, actor: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    async def batch(self, program_id: UUID, actor: str) -> AsyncIterator[PooledConnection]:
         """The same on a bare asyncpg connection, for the desk.
 
-        Opening, program and actor go out in one round trip instead of three: with the set-based statements
-        of the claim that is where the time of a lone claim goes.
+        Opening, program and actor go out in one round trip instead of three, and no driver stands in between:
+        with the set-based statements of the claim that is where the time of a lone claim goes.
         """
-        async with self.engine.connect() as connection:
-            raw: asyncpg.Connection[Any] = (await connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
+        if self._batches is None:
+            self._batches = asyncpg.create_pool(
+                self._plain_url,
+                min_size=0,
+                max_size=BATCHES,
+                # Every batch ends with COMMIT or ROLLBACK, and SET LOCAL ends with it: nothing is left to reset.
+                reset=_leave,
+                server_settings=self._settings,
+                command_timeout=30,
+            )
+            await self._batches
+        async with self._batches.acquire() as connection:
             # Both values are UUIDs or fixed words of ours: there is nothing to escape.
-            await raw.execute(
+            await connection.execute(
                 f"BEGIN; SET LOCAL openberth.program_id = '{program_id}'; SET LOCAL openberth.actor = '{actor}'"
             )
             try:
-                yield raw
+                yield connection
             except BaseException:
-                if not raw.is_closed():
-                    await raw.execute("ROLLBACK")
+                if not connection.is_closed():
+                    await connection.execute("ROLLBACK")
                 raise
-            await raw.execute("COMMIT")
+            await connection.execute("COMMIT")
 
     async def close(self) -> None:
         """Close every pooled connection."""
         await self.engine.dispose()
+        if self._batches is not None:
+            await self._batches.close()
+
+
+async def _leave(_: object) -> None:
+    """What to do with a connection that comes back: nothing."""

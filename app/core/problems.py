@@ -127,6 +127,14 @@ class PreconditionFailed(Problem):
     title = "It has changed meanwhile"
 
 
+class TooLarge(Problem):
+    """413: the body is longer than any request of ours needs."""
+
+    status = 413
+    slug = "too-large"
+    title = "The body is too large"
+
+
 class Invalid(Problem):
     """422: the body or a parameter is well formed but can't be accepted; `errors` names the fields."""
 

@@ -24,7 +24,11 @@ def relaxations(need: Need) -> Iterator[tuple[str, str, Need]]:
     From the one that costs the person least to the one that costs most.
     """
     if need.within_km is not None:
-        yield "within_km", f"Further away than {need.within_km:g} km.", need.model_copy(update={"within_km": None})
+        yield (
+            "within_km",
+            f"Further away than {need.within_km:g} km.",
+            need.model_copy(update={"within_km": None}),
+        )
     if need.lasts_until is not None:
         yield "lasts_until", "It may end earlier.", need.model_copy(update={"lasts_until": None})
     if need.starts_by is not None:

@@ -8,6 +8,7 @@ from app.market.decide import Offer
 from app.market.search import Found
 from app.market.vocabulary import DECLINE_REASONS, REFERRAL_RESULT, ClaimState
 
+
 def claim_answer(
     *,
     id: UUID,

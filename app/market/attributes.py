@@ -71,5 +71,3 @@ HOUSEHOLDS: dict[str, str] = {
 def unknown_names(names: Iterable[str]) -> list[str]:
     """The names that are no attribute of ours."""
     return sorted(name for name in names if name not in ATTRIBUTES)
-
-

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, false, func, or_, select, text, true
+from sqlalchemy import ColumnElement, Row, and_, false, func, or_, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.keys import Caller
@@ -127,7 +127,7 @@ async def _row(session: AsyncSession, caller: Caller, claim_id: UUID) -> Row[Any
     ).one_or_none()
     if row is None:
         raise NotFound(f"No claim {claim_id} that you may see.")
-    return row  # type: ignore[no-any-return]
+    return row
 
 
 def _view(row: Row[Any]) -> dict[str, Any]:
@@ -208,11 +208,7 @@ def _allow(row: Row[Any], to: ClaimState, verb: str) -> None:
 
 
 async def _update(session: AsyncSession, row: Row[Any], program_id: UUID, **values: Any) -> None:
-    await session.execute(
-        Claim.__table__.update()  # type: ignore[attr-defined]
-        .where(Claim.program_id == program_id, Claim.id == row.id)
-        .values(**values)
-    )
+    await session.execute(update(Claim).where(Claim.program_id == program_id, Claim.id == row.id).values(**values))
 
 
 async def step(session: AsyncSession, caller: Caller, claim_id: UUID, verb: str) -> dict[str, Any]:
@@ -241,7 +237,11 @@ async def extend(session: AsyncSession, caller: Caller, claim_id: UUID) -> dict[
         raise Conflict(f"Your program lets a hold be extended {policy.max_extensions} times. Confirm or release it.")
     opening = (await _offers(session, caller.program_id, [row.opening_id]))[0][row.opening_id]
     until = policy.hold_until(
-        opening.category, opening.hold_minutes, row.as_of, await _zone(session, caller.program_id), opening.ends_at
+        opening.category,
+        opening.hold_minutes,
+        row.as_of,
+        await _zone(session, caller.program_id),
+        opening.ends_at,
     )
     await _update(
         session,
@@ -303,12 +303,10 @@ async def decline(
     candidates = [each.opening.id for each in found]
     row = await _lock(session, caller, claim_id, Action.RECEIVE_CLAIM, *candidates)
     _allow(row, ClaimState.DECLINED, "be declined")
-    await _update(
-        session, row, caller.program_id, state=ClaimState.DECLINED, reason=reason.code, ended_at=now()
-    )
+    await _update(session, row, caller.program_id, state=ClaimState.DECLINED, reason=reason.code, ended_at=now())
     if reason.place_gone:
         await session.execute(
-            Opening.__table__.update()  # type: ignore[attr-defined]
+            update(Opening)
             .where(Opening.program_id == caller.program_id, Opening.id == row.opening_id)
             .values(units_total=Opening.units_total - row.units, version=Opening.version + 1)
         )
@@ -316,7 +314,10 @@ async def decline(
     offered = [] if replacement_id else await alternatives(session, caller.program_id, near_by, where=elsewhere)
     shown = [] if replacement_id is None else await list_claims(session, caller, claim_id=replacement_id, limit=1)
     return Declined(
-        await get_claim(session, caller, claim_id), replacement_id is not None, shown[0] if shown else None, offered
+        await get_claim(session, caller, claim_id),
+        replacement_id is not None,
+        shown[0] if shown else None,
+        offered,
     )
 
 

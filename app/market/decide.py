@@ -160,7 +160,10 @@ def decide(
         outcomes.append(
             Held(
                 tuple(
-                    (opening.id, policy.hold_until(opening.category, opening.hold_minutes, now, zone, opening.ends_at))
+                    (
+                        opening.id,
+                        policy.hold_until(opening.category, opening.hold_minutes, now, zone, opening.ends_at),
+                    )
                     for opening in placed
                 )
             )

@@ -14,23 +14,23 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import asyncpg
-
 from app.access.idempotency import Kept, refuse_other
-from app.core.database import Database, load_sql
+from app.core.database import Database, PooledConnection, load_sql
 from app.core.ids import new_id
 from app.core.problems import Busy, Invalid, Problem, TooManyHolds
 from app.core.rendering import to_json
 from app.market.answers import claim_answer
 from app.market.calls import Call, Wanted
 from app.market.decide import Held, Item, Offer, Refused, Request, TooMany, decide
-from app.market.policy import MarketPolicy, policy_of, zone
+from app.market.policy import MarketPolicy, zone
 from app.market.refusals import refuse
 from app.market.search import SHORTLIST, search
 
 log = logging.getLogger(__name__)
 
-LOOKUP, LOCK, HOLDS, HOLD = (load_sql(__file__, name) for name in ("lookup", "lock", "holds", "hold"))
+LOOKUP, LOCK, WORKERS, HOLDS, HOLD = (
+    load_sql(__file__, name) for name in ("lookup", "lock", "workers", "holds", "hold")
+)
 
 LOOKS = 30
 """How often one call looks for open places, each time it lost all it had found to others."""
@@ -71,7 +71,9 @@ class _Writes:
     answers: list[tuple[Any, ...]] = field(default_factory=list)
 
     def columns(self) -> list[list[Any]]:
-        return [list(column) for rows in (self.bundles, self.claims, self.answers) for column in zip(*rows, strict=True)]
+        return [
+            list(column) for rows in (self.bundles, self.claims, self.answers) for column in zip(*rows, strict=True)
+        ]
 
 
 class Desk:
@@ -117,11 +119,16 @@ class Desk:
 
     async def _claim(self, call: Call) -> Kept:
         searching = any(wanted.need for wanted in call.wanted)
+        capped = False
         for look in range(LOOKS):
             items = await self._look(call, look) if searching else _named(call)
             outcome = await self._queue(replace(call, items=items))
             if isinstance(outcome, Kept):
                 return outcome
+            if isinstance(outcome, TooManyHolds) and not capped:
+                # One too many may be the hold that another process has just made for this very call.
+                capped = True
+                continue
             if isinstance(outcome, Problem):
                 raise outcome
             if not outcome.look_again:
@@ -192,7 +199,7 @@ class Desk:
             await batch.hold(policy, time_zone)
         return batch.finished()
 
-    async def _rules(self, connection: "asyncpg.Connection[Any]") -> tuple[MarketPolicy, ZoneInfo]:
+    async def _rules(self, connection: PooledConnection) -> tuple[MarketPolicy, ZoneInfo]:
         if self._policy is None or self._policy[0] < monotonic():
             row = await connection.fetchrow(
                 "SELECT policy::text, time_zone FROM programs WHERE program_id = $1", self._program_id
@@ -200,7 +207,7 @@ class Desk:
             assert row is not None, "a caller's key belongs to a program that exists"
             self._policy = (
                 monotonic() + POLICY_SECONDS,
-                policy_of(MarketPolicy.model_validate_json(row["policy"])),
+                MarketPolicy.model_validate_json(row["policy"]).complete(),
                 zone(row["time_zone"]),
             )
         return self._policy[1], self._policy[2]
@@ -209,9 +216,7 @@ class Desk:
 class _Batch:
     """One transaction of the desk, step by step."""
 
-    def __init__(
-        self, connection: "asyncpg.Connection[Any]", program_id: UUID, calls: Sequence[Call]
-    ) -> None:
+    def __init__(self, connection: PooledConnection, program_id: UUID, calls: Sequence[Call]) -> None:
         self._connection = connection
         self._program_id = program_id
         self._calls = calls
@@ -304,6 +309,7 @@ class _Batch:
         if policy.max_active_holds is None:
             return {}
         workers = [self._calls[index].caller.id for index in undecided]
+        await self._connection.execute(WORKERS, workers)
         rows = await self._connection.fetch(HOLDS, self._program_id, workers, policy.max_active_holds)
         return {row["id"]: row["holds"] for row in rows}
 

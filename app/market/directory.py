@@ -1,5 +1,6 @@
 """The directory, in HSDS 3.1 terms: organizations, their locations and their services."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -15,7 +16,7 @@ from app.core.problems import Forbidden, Invalid, NotFound
 from app.market.vocabulary import Category
 
 
-def one_of(column: str, words: type[Category] | list[str] | tuple[str, ...]) -> CheckConstraint:
+def one_of(column: str, words: Iterable[str]) -> CheckConstraint:
     """A check that `column` holds one of `words`: text, since a new word then needs no new type."""
     listed = ", ".join(f"'{word}'" for word in words)
     return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
@@ -71,9 +72,7 @@ class Location(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["program_id", "organization_id"], ["organizations.program_id", "organizations.id"]
-        ),
+        ForeignKeyConstraint(["program_id", "organization_id"], ["organizations.program_id", "organizations.id"]),
         one_of("location_type", ["physical", "postal", "virtual"]),
         CheckConstraint("latitude BETWEEN -90 AND 90", name="latitude_on_earth"),
         CheckConstraint("longitude BETWEEN -180 AND 180", name="longitude_on_earth"),
@@ -105,9 +104,7 @@ class Service(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["program_id", "organization_id"], ["organizations.program_id", "organizations.id"]
-        ),
+        ForeignKeyConstraint(["program_id", "organization_id"], ["organizations.program_id", "organizations.id"]),
         ForeignKeyConstraint(["program_id", "location_id"], ["locations.program_id", "locations.id"]),
         one_of("status", ["active", "inactive", "defunct", "temporarily closed"]),
         one_of("category", Category),

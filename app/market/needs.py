@@ -4,7 +4,15 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from app.market.attributes import ATTRIBUTES, HOUSEHOLDS, unknown_names
 from app.market.vocabulary import Category, Unit

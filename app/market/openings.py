@@ -13,7 +13,7 @@ from app.access.programs import Program
 from app.core.ids import new_id
 from app.core.problems import BelowTaken, Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
 from app.market.directory import Location, Organization, Service
-from app.market.policy import MarketPolicy, policy_of
+from app.market.policy import MarketPolicy
 from app.market.search import lapsed_units, now
 from app.market.tables import Opening
 
@@ -54,7 +54,7 @@ class Published:
 async def program_policy(session: AsyncSession, program_id: UUID) -> MarketPolicy:
     """The policy of the program."""
     stored = await session.scalar(select(Program.policy).where(Program.program_id == program_id))
-    return policy_of(MarketPolicy.model_validate(stored or {}))
+    return MarketPolicy.model_validate(stored or {}).complete()
 
 
 async def read(session: AsyncSession, program_id: UUID, *where: ColumnElement[bool], limit: int = 1) -> list[Published]:
@@ -127,12 +127,17 @@ async def _shown_location(session: AsyncSession, service: Service) -> Location |
         return None
     location = await session.get(Location, (service.program_id, service.location_id))
     organization = await session.get(Organization, (service.program_id, service.organization_id))
-    assert location is not None and organization is not None, "foreign keys hold"
+    assert location is not None, "foreign keys hold"
+    assert organization is not None, "foreign keys hold"
     return None if location.masked or organization.serves_survivors else location
 
 
 def check_immediacy(
-    policy: MarketPolicy, category: str, starts_at: datetime | None, ends_at: datetime | None, moment: datetime
+    policy: MarketPolicy,
+    category: str,
+    starts_at: datetime | None,
+    ends_at: datetime | None,
+    moment: datetime,
 ) -> None:
     """Raises Invalid when an opening starts later than the program's window for its category, or has ended."""
     hours = policy.rules(category).immediacy_hours
@@ -180,9 +185,7 @@ async def expire_lapsed(session: AsyncSession, program_id: UUID, opening_ids: li
 async def _write(session: AsyncSession, published: Published, **values: Any) -> Published:
     opening = published.opening
     await session.execute(
-        update(Opening)
-        .where(Opening.program_id == opening.program_id, Opening.id == opening.id)
-        .values(**values)
+        update(Opening).where(Opening.program_id == opening.program_id, Opening.id == opening.id).values(**values)
     )
     return await get_opening(session, opening.program_id, opening.id)
 
@@ -258,6 +261,4 @@ async def withdraw(session: AsyncSession, caller: Caller, opening_id: UUID) -> P
     published = await _own(session, caller, opening_id)
     if published.opening.withdrawn_at is not None:
         return published
-    return await _write(
-        session, published, withdrawn_at=published.as_of, version=published.opening.version + 1
-    )
+    return await _write(session, published, withdrawn_at=published.as_of, version=published.opening.version + 1)

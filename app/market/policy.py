@@ -2,7 +2,7 @@
 
 from datetime import datetime, time, timedelta
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -71,20 +71,14 @@ class MarketPolicy(BaseModel):
     categories: dict[Category, CategoryRules] = Field(
         default_factory=lambda: {
             # A shelter bed is for tonight; ninety minutes is the commonest hold on one.
-            Category.HOUSING: CategoryRules(
-                immediacy_hours=24, fresh_minutes=12 * 60, hold=HoldRule(minutes=90)
-            ),
-            Category.TREATMENT: CategoryRules(
-                immediacy_hours=72, fresh_minutes=24 * 60, hold=HoldRule(minutes=240)
-            ),
+            Category.HOUSING: CategoryRules(immediacy_hours=24, fresh_minutes=12 * 60, hold=HoldRule(minutes=90)),
+            Category.TREATMENT: CategoryRules(immediacy_hours=72, fresh_minutes=24 * 60, hold=HoldRule(minutes=240)),
             # Training opens in dated cohorts; California's diversion law gives intake thirty days.
             Category.VOCATIONAL: CategoryRules(
                 immediacy_hours=24 * 30, fresh_minutes=7 * 24 * 60, hold=HoldRule(minutes=24 * 60)
             ),
             # Someone who asks for outreach hears back within 48 hours.
-            Category.OUTREACH: CategoryRules(
-                immediacy_hours=48, fresh_minutes=12 * 60, hold=HoldRule(minutes=60)
-            ),
+            Category.OUTREACH: CategoryRules(immediacy_hours=48, fresh_minutes=12 * 60, hold=HoldRule(minutes=60)),
         }
     )
     max_extensions: Annotated[int, Field(ge=0, le=100)] = 2
@@ -92,6 +86,10 @@ class MarketPolicy(BaseModel):
         int | None,
         Field(ge=1, le=10_000, description="Holds that one worker may have at once; null: no cap."),
     ] = None
+
+    def complete(self) -> "MarketPolicy":
+        """This policy with the defaults for every category that it says nothing of."""
+        return self.model_copy(update={"categories": MarketPolicy().categories | self.categories})
 
     def rules(self, category: str) -> CategoryRules:
         """The rules for a category, or the general ones where the program sets none."""
@@ -105,13 +103,6 @@ class MarketPolicy(BaseModel):
         hold = HoldRule(minutes=hold_minutes) if hold_minutes else self.rules(category).hold
         until = hold.ends(now, zone)
         return min(until, ends_at) if ends_at else until
-
-
-def policy_of(stored: dict[str, Any]) -> MarketPolicy:
-    """The policy of a program, from the overrides stored in its row."""
-    defaults = MarketPolicy()
-    given = MarketPolicy.model_validate(stored)
-    return given.model_copy(update={"categories": defaults.categories | given.categories})
 
 
 @lru_cache(maxsize=1024)

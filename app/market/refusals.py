@@ -3,15 +3,15 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.idempotency import Kept, begin, keep
 from app.core.database import Database
 from app.core.ids import new_id
 from app.core.problems import NoOpening
-from app.market.alternatives import alternatives
 from app.core.rendering import to_json
+from app.market.alternatives import alternatives
 from app.market.calls import Call, Wanted
 from app.market.decide import Reason, Refused
 from app.market.needs import Need, Point
@@ -32,9 +32,7 @@ async def refuse(database: Database, call: Call, refused: Refused) -> Kept:
             wanted = call.wanted[index]
             need = wanted.need or await need_of_opening(session, program_id, wanted)
             unmet_id = await record_unmet(session, program_id, need, reason)
-            items.append(
-                {"item": index, "reason": reason, "detail": reason.sentence(), "unmet_need_id": unmet_id}
-            )
+            items.append({"item": index, "reason": reason, "detail": reason.sentence(), "unmet_need_id": unmet_id})
             where = Opening.id != wanted.opening_id if wanted.opening_id else None
             offered += await alternatives(session, program_id, need, item=index, where=where)
         problem = NoOpening(
@@ -78,7 +76,7 @@ async def record_unmet(session: AsyncSession, program_id: UUID, need: Need, reas
     unmet_id = new_id()
     filters = need.coarse()
     await session.execute(
-        UnmetNeed.__table__.insert().values(
+        insert(UnmetNeed).values(
             program_id=program_id,
             id=unmet_id,
             at=now(),

@@ -166,7 +166,7 @@ def ranked(
         Organization.promises_kept + Organization.promises_broken + PRIOR_CLAIMS
     )
     minutes = func.greatest(0.0, cast(func.extract("epoch", as_of - short.c.attested_at), Float) / 60)
-    fit: ColumnElement[float] = literal(1.0, Float)
+    fit: ColumnElement[Any] = literal(1.0, Float)
     if need.prefers:
         met = sum(
             (case((short.c.attributes[name].astext == "yes", 1.0), else_=0.0) for name in need.prefers),
@@ -175,7 +175,7 @@ def ranked(
         fit = met / len(need.prefers)
     proximity = func.coalesce(1 / (1 + kilometres / HALF_FAR_KM), 0.0)
     freshness = 1 / (1 + minutes / 60 / HALF_OLD_HOURS)
-    score = FIT * fit + PROXIMITY * proximity + FRESHNESS * freshness + HONOUR * honour
+    score: ColumnElement[Any] = FIT * fit + PROXIMITY * proximity + FRESHNESS * freshness + HONOUR * honour
     rank = (
         select(
             short,
@@ -189,9 +189,7 @@ def ranked(
         )
         .join(
             Organization,
-            and_(
-                Organization.program_id == short.c.program_id, Organization.id == short.c.organization_id
-            ),
+            and_(Organization.program_id == short.c.program_id, Organization.id == short.c.organization_id),
         )
         .subquery("ranked")
     )
@@ -229,6 +227,4 @@ async def search(
 ) -> list[Found]:
     """The best openings for a need, at most `limit`, from after a page's end."""
     rows = await session.execute(ranked(program_id, need, limit=limit, after=after, where=where))
-    return [
-        Found(r, r.score, r.fit, r.distance_km, r.attested_minutes_ago, r.honour_rate) for r in rows
-    ]
+    return [Found(r, r.score, r.fit, r.distance_km, r.attested_minutes_ago, r.honour_rate) for r in rows]

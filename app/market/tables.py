@@ -73,9 +73,7 @@ class Opening(Base):
 
     __table_args__ = (
         ForeignKeyConstraint(["program_id", "service_id"], ["services.program_id", "services.id"]),
-        ForeignKeyConstraint(
-            ["program_id", "organization_id"], ["organizations.program_id", "organizations.id"]
-        ),
+        ForeignKeyConstraint(["program_id", "organization_id"], ["organizations.program_id", "organizations.id"]),
         one_of("category", Category),
         one_of("unit", Unit),
         CheckConstraint("units_total BETWEEN 0 AND 100000", name="units_total_sane"),
@@ -105,9 +103,7 @@ class Bundle(Base):
     created_at: Mapped[datetime]
 
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["program_id", "participant_id"], ["participants.program_id", "participants.id"]
-        ),
+        ForeignKeyConstraint(["program_id", "participant_id"], ["participants.program_id", "participants.id"]),
         Index(None, "program_id", "participant_id"),
     )
 

@@ -48,12 +48,8 @@ OCCUPYING = (ClaimState.HELD, ClaimState.CONFIRMED, ClaimState.ARRIVED)
 """The states in which a claim takes up its units."""
 
 NEXT: dict[ClaimState, frozenset[ClaimState]] = {
-    ClaimState.HELD: frozenset(
-        {ClaimState.CONFIRMED, ClaimState.RELEASED, ClaimState.EXPIRED, ClaimState.DECLINED}
-    ),
-    ClaimState.CONFIRMED: frozenset(
-        {ClaimState.ARRIVED, ClaimState.RELEASED, ClaimState.DECLINED, ClaimState.NO_SHOW}
-    ),
+    ClaimState.HELD: frozenset({ClaimState.CONFIRMED, ClaimState.RELEASED, ClaimState.EXPIRED, ClaimState.DECLINED}),
+    ClaimState.CONFIRMED: frozenset({ClaimState.ARRIVED, ClaimState.RELEASED, ClaimState.DECLINED, ClaimState.NO_SHOW}),
     ClaimState.ARRIVED: frozenset({ClaimState.COMPLETED}),
     ClaimState.COMPLETED: frozenset(),
     ClaimState.RELEASED: frozenset(),
@@ -83,17 +79,11 @@ DECLINE_REASONS: dict[str, DeclineReason] = {
     reason.code: reason
     for reason in (
         DeclineReason("place_no_longer_available", "The place is no longer available", 3, place_gone=True),
-        DeclineReason(
-            "place_entered_in_error", "The place was entered in error or already filled", 3, place_gone=True
-        ),
+        DeclineReason("place_entered_in_error", "The place was entered in error or already filled", 3, place_gone=True),
         DeclineReason("criminal_history", "Criminal history", 3, bars_organization=True),
         DeclineReason("registry_restriction", "Registry restriction", 3, bars_organization=True),
-        DeclineReason(
-            "needs_higher_level_of_care", "Needs a higher level of care", 3, bars_organization=True
-        ),
-        DeclineReason(
-            "does_not_agree_to_services", "Does not agree to the services", 2, bars_organization=True
-        ),
+        DeclineReason("needs_higher_level_of_care", "Needs a higher level of care", 3, bars_organization=True),
+        DeclineReason("does_not_agree_to_services", "Does not agree to the services", 2, bars_organization=True),
         DeclineReason("unsafe", "Unsafe for this person or others", 3, bars_organization=True),
         DeclineReason("barred", "Barred from this provider", 3, bars_organization=True),
         DeclineReason("in_hospital", "In hospital", 2),

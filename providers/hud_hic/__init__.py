@@ -61,9 +61,7 @@ def _masked(results: Sequence[Opening | Rejected]) -> Iterator[Opening | Rejecte
     openings = [result for result in results if isinstance(result, Opening)]
     offered = Counter(each.organization_key for each in openings)
     for_survivors = Counter(each.organization_key for each in openings if each.serves_survivors)
-    note = (
-        "location masked: this row does not ask for it, but half or more of its organization serves survivors"
-    )
+    note = "location masked: this row does not ask for it, but half or more of its organization serves survivors"
     for result in results:
         if isinstance(result, Rejected) or result.serves_survivors:
             yield result

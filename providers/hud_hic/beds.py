@@ -78,11 +78,7 @@ def _season(cells: Cells, notes: list[str]) -> tuple[date | None, date | None]:
 
 def _note_rest(cells: Cells, offered: Kind | None, numbers: dict[Kind, int], notes: list[str]) -> None:
     if numbers["seasonal"] and offered != "seasonal":
-        season = " to ".join(
-            cells[f"Availability {end} Date"].split(" ")[0] or "?" for end in ("Start", "End")
-        )
+        season = " to ".join(cells[f"Availability {end} Date"].split(" ")[0] or "?" for end in ("Start", "End"))
         notes.append(f"{numbers['seasonal']} seasonal beds are left out ({season})")
     if numbers["overflow"] and offered != "overflow":
-        notes.append(
-            f"{numbers['overflow']} overflow beds are left out: they open when demand exceeds the usual beds"
-        )
+        notes.append(f"{numbers['overflow']} overflow beds are left out: they open when demand exceeds the usual beds")

@@ -52,9 +52,7 @@ def day(cells: Cells, column: str) -> date | None:
     if not cells[column]:
         return None
     if found := _DAY.fullmatch(cells[column]):
-        year, month, day_of_month = (
-            int(found[part] or found[f"us_{part}"]) for part in ("year", "month", "day")
-        )
+        year, month, day_of_month = (int(found[part] or found[f"us_{part}"]) for part in ("year", "month", "day"))
         try:
             return date(year, month, day_of_month)
         except ValueError as error:

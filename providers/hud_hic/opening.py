@@ -97,9 +97,7 @@ def _service_key(row: int, cells: Cells, project_type: int, seen: Seen, notes: l
     """
     row_number = cells["Row #"]
     if row_number in seen.numbers:
-        raise Unusable(
-            f"{says(cells, 'Row #')}, as in row {seen.numbers[row_number]}; remove one of the two."
-        )
+        raise Unusable(f"{says(cells, 'Row #')}, as in row {seen.numbers[row_number]}; remove one of the two.")
     names = (cells["HudNum"], cells["Organization Name"], cells["Project Name"], str(project_type))
     project, service = _key(*names), _key(*names, bed_type(cells), cells["Inventory Type"])
     if service in seen.services:

@@ -63,9 +63,7 @@ def people(cells: Cells, offered: Beds, notes: list[str]) -> People:
     attributes = _households(cells, offered, notes)
     for column, (attribute, who) in DEDICATED_BEDS.items():
         if dedicated := count(cells, column):
-            share = (
-                f"all {offered.units}" if dedicated >= offered.units else f"{dedicated} of {offered.units}"
-            )
+            share = f"all {offered.units}" if dedicated >= offered.units else f"{dedicated} of {offered.units}"
             notes.append(f"{share} {offered.unit}s are kept for {who}")
             if attribute:
                 attributes[attribute] = "yes"
@@ -106,8 +104,6 @@ def _households(cells: Cells, offered: Beds, notes: list[str]) -> dict[str, TriS
 
 def _ages(cells: Cells, offered: Beds, attributes: Mapping[str, TriState]) -> tuple[int | None, int | None]:
     """The least and greatest age, each only where the row states it for every bed offered."""
-    if offered.kind != "year-round":
-        return None, None
     youth_ages = YOUTH_AGES.get(cells.get("youthAgeGroup", ""))
     if youth_ages and count(cells, "yearYouthBedCount") >= offered.units:
         return youth_ages

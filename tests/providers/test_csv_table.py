@@ -1,5 +1,6 @@
 """A damaged CSV file costs the damaged row and no other."""
 
+import tracemalloc
 from collections.abc import AsyncIterator, Mapping
 
 import pytest
@@ -18,9 +19,7 @@ async def chunked(data: bytes, size: int) -> AsyncIterator[bytes]:
 
 
 async def rows(data: bytes, size: int = 7) -> list[Found]:
-    return [
-        found async for found in csv_table.rows(chunked(data, size), format_name="list", required=("a", "b"))
-    ]
+    return [found async for found in csv_table.rows(chunked(data, size), format_name="list", required=("a", "b"))]
 
 
 def cells(found: Found) -> tuple[str, ...]:
@@ -40,17 +39,13 @@ async def test_any_line_end_in_any_chunks(end: str, size: int) -> None:
     assert found == [(1, {"a": "1", "b": "2"}), (2, {"a": "3", "b": "4"})]
 
 
-@pytest.mark.parametrize(
-    "header", [b"a,b", b"\xef\xbb\xbfa,b", b'\xef\xbb\xbf"a","b"', b" a ,b\t", b"\n \n" + b"a,b"]
-)
+@pytest.mark.parametrize("header", [b"a,b", b"\xef\xbb\xbfa,b", b'\xef\xbb\xbf"a","b"', b" a ,b\t", b"\n \n" + b"a,b"])
 async def test_header_is_found_behind_a_byte_order_mark_and_spaces(header: bytes) -> None:
     assert await rows(header + b"\n1,2\n") == [(1, {"a": "1", "b": "2"})]
 
 
 async def test_each_line_is_decoded_as_what_it_is() -> None:
-    found = await rows(
-        "a,b\nJosé,1\n".encode() + "José,2\n".encode("latin-1") + b"St. Mary\x92s,3\n\x81x,4\n"
-    )
+    found = await rows("a,b\nJosé,1\n".encode() + "José,2\n".encode("latin-1") + b"St. Mary\x92s,3\n\x81x,4\n")
     assert [cells(each)[0] for each in found] == ["José", "José", "St. Mary’s", "\N{REPLACEMENT CHARACTER}x"]
 
 
@@ -60,8 +55,18 @@ async def test_white_space_in_a_cell_is_tidied_and_a_quoted_newline_is_no_row() 
     assert found[1] == (2, {"a": "3", "b": "4"})
 
 
-async def test_a_newline_in_the_first_cell_is_not_taken_for_a_broken_row() -> None:
-    assert cells((await rows(b'a,b\n"1\n1",2\n'))[0]) == ("1 1", "2")
+@pytest.mark.parametrize(
+    ("row", "read"),
+    [
+        (b'"1\n1",2', ("1 1", "2")),
+        (b'1,"2\n,3"', ("1", "2 ,3")),
+        (b'1,"2\n,""3"""', ("1", '2 ,"3"')),
+        (b'1,"2\n\n"', ("1", "2")),
+    ],
+)
+async def test_the_rest_of_a_row_with_a_newline_is_not_taken_for_a_row(row: bytes, read: tuple[str, ...]) -> None:
+    found = await rows(b"a,b\n" + row + b"\n3,4\n")
+    assert [cells(each) for each in found] == [read, ("3", "4")]
 
 
 @pytest.mark.parametrize(("line", "columns"), [(b"1", 1), (b"1,2,3", 3), (b'"1,2",3,4', 3)])
@@ -109,6 +114,20 @@ async def test_an_endless_line_is_given_up_and_the_next_is_read(size: int, end: 
     assert cells(found[2]) == ("3", "4")
 
 
+async def test_an_endless_line_is_not_kept() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"a,b\n1,"
+        for _ in range(64):
+            yield b"x" * 2**20
+
+    tracemalloc.start()
+    found = [each async for each in csv_table.rows(endless(), format_name="list", required=("a", "b"))]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [reason(each)[:20] for each in found] == ["This row is longer t"]
+    assert peak < 8 * 2**20
+
+
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
@@ -120,7 +139,8 @@ async def test_an_endless_line_is_given_up_and_the_next_is_read(size: int, end: 
         (b"a,b,a\n1,2,3\n", "names a more than once"),
         (b'a,"b\n', "its header cannot be read"),
         (b"PK\x03\x04\x14\0", "an Excel workbook"),
-        ("a,b\n1,2\n".encode("utf-16"), "UTF-16"),
+        ("\ufeffa,b\n1,2\n".encode("utf-16-le"), "UTF-16"),
+        ("\ufeffa,b\n1,2\n".encode("utf-16-be"), "UTF-16"),
     ],
 )
 async def test_another_kind_of_file_is_refused_whole(data: bytes, sentence: str) -> None:

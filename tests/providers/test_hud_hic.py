@@ -49,12 +49,40 @@ async def test_a_usual_row_becomes_an_opening() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "number"),
-    [("ES", 0), ("TH", 2), ("PSH", 3), ("SH", 8), ("RRH", 13), ("rrh", 13)]
-    + [(str(number), number) for number in (0, 1, 2, 3, 8, 9, 10, 13)],
+    ("written", "number", "words"),
+    [
+        ("ES", 0, "Emergency shelter: "),
+        ("TH", 2, "Transitional housing: "),
+        ("PSH", 3, "Permanent supportive housing: "),
+        ("SH", 8, "Safe haven: "),
+        ("RRH", 13, "Rapid re-housing: "),
+        ("rrh", 13, "Rapid re-housing: "),
+        ("0", 0, "Emergency shelter: "),
+        ("1", 1, "Emergency shelter, night by night: "),
+        ("2", 2, "Transitional housing: "),
+        ("3", 3, "Permanent supportive housing: "),
+        ("8", 8, "Safe haven: "),
+        ("9", 9, "Permanent housing: "),
+        ("10", 10, "Permanent housing with services: "),
+        ("13", 13, "Rapid re-housing: "),
+    ],
 )
-async def test_project_type(written: str, number: int) -> None:
-    assert (await opening({"Project Type": written})).hud_project_type == number
+async def test_project_type(written: str, number: int, words: str) -> None:
+    found = await opening({"Project Type": written})
+    assert found.hud_project_type == number
+    assert found.service_description.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"CoC": ""}, "20 year-round beds, as counted in HUD's 2014 Housing Inventory Count for GA-500."),
+        ({"CoC": "", "HudNum": ""}, "20 year-round beds, as counted in HUD's 2014 Housing Inventory Count."),
+        ({"Year-Round Beds": "1", "Total Beds": "1", "CoC": "", "HudNum": ""}, "1 year-round bed, as counted in"),
+    ],
+)
+async def test_the_description_says_what_was_counted_where(change: Row, words: str) -> None:
+    assert (await opening(change)).service_description.startswith(f"Transitional housing: {words}")
 
 
 @pytest.mark.parametrize("status", ["Confirmed", "CONFIRMED", "Submitted"])
@@ -106,15 +134,26 @@ async def test_rows_without_a_number_are_told_apart_by_their_project() -> None:
     assert [type(result) for result in results] == [Opening, Opening]
 
 
-@pytest.mark.parametrize("again", [{}, {"Project Name": " CEDAR  house"}, {"Total Beds": "30"}])
-async def test_a_repeated_project_is_rejected(again: Row) -> None:
-    first, second = await read(hic({"Project Name": "Cedar House"}, {"Project Name": "Cedar House", **again}))
+@pytest.mark.parametrize(
+    ("once", "again"),
+    [
+        ({}, {}),
+        ({}, {"Project Name": " CEDAR  house"}),
+        ({}, {"Total Beds": "30"}),
+        ({"Bed Type": "F"}, {"Bed Type": "1"}),
+        ({"Bed Type": "V"}, {"Bed Type": "2"}),
+        ({"Bed Type": "O"}, {"Bed Type": "3"}),
+    ],
+)
+async def test_a_repeated_project_is_rejected(once: Row, again: Row) -> None:
+    name = {"Project Name": "Cedar House"}
+    first, second = await read(hic(name | once, name | again))
     assert isinstance(first, Opening)
     assert isinstance(second, Rejected)
     assert "and row 1 has that project already" in second.reason
 
 
-@pytest.mark.parametrize("apart", [{"Inventory Type": "N"}, {"Bed Type": "V"}])
+@pytest.mark.parametrize("apart", [{"Inventory Type": "N"}, {"Bed Type": "F"}])
 async def test_a_project_may_fill_several_rows(apart: Row) -> None:
     first, second = await read(hic({"Project Name": "Cedar House"}, {"Project Name": "Cedar House", **apart}))
     assert isinstance(first, Opening)
@@ -123,9 +162,7 @@ async def test_a_project_may_fill_several_rows(apart: Row) -> None:
     assert second.notes == ("row 1 has other beds of the same project",)
 
 
-@pytest.mark.parametrize(
-    "apart", [{"HudNum": "WA-500"}, {"Organization Name": "Another"}, {"Project Type": "PSH"}]
-)
+@pytest.mark.parametrize("apart", [{"HudNum": "WA-500"}, {"Organization Name": "Another"}, {"Project Type": "PSH"}])
 async def test_projects_of_one_name_may_be_different_ones(apart: Row) -> None:
     first, second = await read(hic({"Project Name": "Cedar House"}, {"Project Name": "Cedar House", **apart}))
     assert isinstance(first, Opening)
@@ -210,9 +247,7 @@ async def test_bytes_that_are_no_count_are_refused_whole(data: bytes) -> None:
 @given(st.binary(max_size=300))
 async def test_no_bytes_below_a_header_break_the_reader(data: bytes) -> None:
     results = await read(hic() + data)
-    assert [(result.row, type(result)) for result in results] == [
-        (row, Rejected) for row in range(1, len(results) + 1)
-    ]
+    assert [(result.row, type(result)) for result in results] == [(row, Rejected) for row in range(1, len(results) + 1)]
 
 
 @settings(deadline=None)

@@ -48,9 +48,7 @@ async def test_numbers_as_spreadsheets_write_them(written: str, units: int) -> N
         ("many", ("PIT Count is 'many', which is not a number",)),
     ],
 )
-async def test_the_point_in_time_count_is_a_note_and_never_a_reason(
-    counted: str, notes: tuple[str, ...]
-) -> None:
+async def test_the_point_in_time_count_is_a_note_and_never_a_reason(counted: str, notes: tuple[str, ...]) -> None:
     found = await opening({"PIT Count": counted})
     assert (found.units_total, found.notes) == (20, notes)
 
@@ -116,12 +114,8 @@ async def test_a_season_that_cannot_be_told_is_rejected(end: str, sentence: str)
     assert (await reason(change)).startswith(sentence)
 
 
-@pytest.mark.parametrize(
-    ("year_round", "total", "units"), [("20", "15", 15), ("20", "30", 20), ("", "12", 12)]
-)
-async def test_where_the_numbers_disagree_the_smaller_is_offered(
-    year_round: str, total: str, units: int
-) -> None:
+@pytest.mark.parametrize(("year_round", "total", "units"), [("20", "15", 15), ("20", "30", 20), ("", "12", 12)])
+async def test_where_the_numbers_disagree_the_smaller_is_offered(year_round: str, total: str, units: int) -> None:
     found = await opening({"Year-Round Beds": year_round, "Total Beds": total, "PIT Count": ""})
     assert found.units_total == units
     assert found.notes[0].startswith(f"Total Beds is {total}, but")

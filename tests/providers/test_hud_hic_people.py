@@ -15,6 +15,8 @@ from tests.providers.hic import SHELTER, Row, hic, opening, read
         ("smf", "yes", "yes"),
         ("CO", "no", "no"),
         ("", None, None),
+        ("YM", None, None),
+        ("YF", None, None),
         ("YMF", None, None),
     ],
 )
@@ -22,7 +24,7 @@ async def test_single_adults(code: str, men: str | None, women: str | None) -> N
     found = await opening({"Target Population A": code})
     assert (found.attributes.get("single_men"), found.attributes.get("single_women")) == (men, women)
     assert found.attributes.get("couples") == ("yes" if code == "CO" else None)
-    assert found.attributes.get("youth") == ("yes" if code == "YMF" else None)
+    assert found.attributes.get("youth") == ("yes" if code.startswith("Y") else None)
     assert found.notes == ()
 
 
@@ -50,8 +52,17 @@ async def test_beds_of_several_households_are_one_opening(
     assert (found.minimum_age, found.maximum_age) == (None, None)
 
 
-async def test_households_of_beds_that_are_not_year_round_come_from_the_target_population() -> None:
-    found = await opening(SHELTER | {"O/V Beds": "20", "Target Population A": "SFHC"})
+@pytest.mark.parametrize(
+    "change",
+    [
+        SHELTER | {"O/V Beds": "20"},
+        # The columns share out year-round beds, so they say nothing of these.
+        SHELTER | {"O/V Beds": "20", "Beds HH w/o Children": "20"},
+        {"Beds HH w/o Children": ""},
+    ],
+)
+async def test_households_that_were_not_counted_come_from_the_target_population(change: Row) -> None:
+    found = await opening(change | {"Target Population A": "SFHC"})
     assert found.attributes == {
         "adults_without_children": "yes",
         "households_with_children": "yes",

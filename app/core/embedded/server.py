@@ -82,8 +82,7 @@ class Server:
         while not self._answers():
             if time.monotonic() > deadline:
                 raise ClusterError(
-                    f"PostgreSQL in {self.data_dir} did not answer within {START_SECONDS:.0f} s."
-                    + self._log_since()
+                    f"PostgreSQL in {self.data_dir} did not answer within {START_SECONDS:.0f} s." + self._log_since()
                 )
             if self._postmaster():
                 time.sleep(0.05)
@@ -229,9 +228,7 @@ class Server:
     def _listens_elsewhere(self) -> bool:
         """Whether it still runs with a socket folder that has since been moved or swept away."""
         lines = self._pid_file()
-        return (
-            len(lines) > 4 and lines[4] not in ("", str(self.socket_dir)) and self._postmaster() is not None
-        )
+        return len(lines) > 4 and lines[4] not in ("", str(self.socket_dir)) and self._postmaster() is not None
 
     def _answers(self) -> bool:
         place = ["-h", str(self.socket_dir), "-p", str(PORT), "-U", "postgres", "-d", "postgres"]

@@ -43,9 +43,7 @@ async def test_a_fresh_cluster_serves_sqlalchemy_and_keeps_its_data(new_dir: Pat
         async with engine.connect() as connection:
             assert await connection.scalar(text("SELECT who FROM kept")) == "openberth_owner"
             assert await connection.scalar(text("SHOW server_encoding")) == "UTF8"
-            assert not await connection.scalar(
-                text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
-            )
+            assert not await connection.scalar(text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"))
         await engine.dispose()
 
 
@@ -59,9 +57,7 @@ def test_only_its_own_folder_lets_anybody_in(data_dir: Path) -> None:
 
 
 def test_a_setting_of_the_caller_wins(data_dir: Path) -> None:
-    with running(
-        data_dir, options={**FAST, "work_mem": "5MB", "application_name": 'it\'s a "$(name)"'}
-    ) as cluster:
+    with running(data_dir, options={**FAST, "work_mem": "5MB", "application_name": 'it\'s a "$(name)"'}) as cluster:
         assert ask(cluster, "SHOW work_mem") == "5MB"
         assert ask(cluster, "SHOW fsync") == "off"
         assert ask(cluster, "SHOW jit") == "off"
@@ -108,9 +104,7 @@ def test_a_server_killed_in_the_middle_of_a_query_recovers(data_dir: Path) -> No
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        eventually(
-            lambda: ask(cluster, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DO%'") == "1"
-        )
+        eventually(lambda: ask(cluster, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DO%'") == "1")
         kill_and_wait(postmaster(data_dir))
         with running(data_dir, options=FAST):
             # A second server beside that session would have been the end of the data.

@@ -94,9 +94,7 @@ def test_root_in_a_container_still_knows_its_server(data_dir: Path, monkeypatch:
     assert not alive(data_dir)
 
 
-def test_a_server_that_does_not_answer_in_time_is_named(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_does_not_answer_in_time_is_named(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "START_SECONDS", 1.0)
     with running(data_dir, options=FAST):
         stopped = psutil.Process(postmaster(data_dir))

@@ -1,0 +1,5 @@
+"""`python -m app` is `openberth`."""
+
+from app.cli import main
+
+main()

@@ -1,0 +1,206 @@
+"""Every command of `openberth`, each a thin call of what does the work."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+from rich.table import Table
+
+from app import schema
+from app.access.roles import Role
+from app.cli import data, keys
+from app.cli.doctor import examine
+from app.cli.output import console, explained, fail
+from app.core.database import Database
+from app.core.settings import Settings
+from app.home import Home, home, migrated
+from app.main import create_app
+from app.simulate import simulate as run_city
+from app.worker import work as run_loops
+
+OPENAPI = Path(__file__).parents[2] / "openapi" / "openapi.json"
+
+cli = typer.Typer(
+    name="openberth",
+    help="The live capacity market of a pre-arrest diversion program: what is open now, claimed in one call.\n\n"
+    "Without OPENBERTH_DATABASE_URL it runs PostgreSQL itself, in OPENBERTH_DATA_DIR.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+key_cli = typer.Typer(help="Make keys for people's clients and systems.", no_args_is_help=True)
+cli.add_typer(key_cli, name="key")
+
+
+def main() -> None:
+    """Entry point of the installed script."""
+    cli()
+
+
+@cli.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer requests.")] = 1,
+    demo: Annotated[bool, typer.Option(help="Load the demonstration program, and print a key per role.")] = False,
+) -> None:
+    """Run the market: API, background loops and, by default, the database."""
+    settings = Settings()
+    with explained(), home(settings) as where:
+        migrated(where)
+        if demo:
+            keys.show(asyncio.run(data.load_demo(where)))
+        console.print(f"[bold]Openberth[/] on http://{host}:{port} · API at http://{host}:{port}/docs")
+        # What serves is started by import path, possibly in further processes: they are told by environment.
+        os.environ["OPENBERTH_DATABASE_URL"] = where.url
+        uvicorn.run(
+            "app.main:create_app",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            log_level=settings.log_level,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=10,
+        )
+
+
+@cli.command()
+def work() -> None:
+    """Run the background loops alone, beside servers elsewhere."""
+    settings = Settings()
+
+    async def forever(where: Home) -> None:
+        database = Database(where.url, pool_size=2)
+        try:
+            await run_loops(database)
+        finally:
+            await database.close()
+
+    with explained(), home(settings) as where:
+        migrated(where)
+        console.print("Sweeping lapsed holds. Ctrl-C ends it.")
+        asyncio.run(forever(where))
+
+
+@cli.command()
+def migrate(
+    sql: Annotated[bool, typer.Option("--sql", help="Print the statements instead of running them.")] = False,
+) -> None:
+    """Bring the database's schema to the one that this version needs."""
+    if sql:
+        typer.echo(schema.upgrade_sql())
+        return
+    with explained(), home(Settings()) as where:
+        schema.upgrade(where.owner_url)
+        console.print(f"The schema is at {schema.head()}.")
+
+
+@cli.command()
+def demo() -> None:
+    """Load the demonstration program `demo`, or attest its openings again, and print a key per role."""
+    with explained(), home(Settings()) as where:
+        migrated(where)
+        keys.show(asyncio.run(data.load_demo(where)))
+
+
+@key_cli.command("create")
+def create_key(
+    program: Annotated[str, typer.Option(help="The program's slug, such as demo.")],
+    role: Annotated[str, typer.Option(help=f"One of {', '.join(Role)}.")],
+    organization: Annotated[
+        str | None, typer.Option(help="The organization's slug or id; a fitting one if left out.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Make a key. It is printed once and stored nowhere: only its hash is."""
+    try:
+        parsed = Role.parse(role)
+    except ValueError as error:
+        raise fail(str(error)) from error
+    with explained(), home(Settings()) as where:
+        migrated(where)
+        made = asyncio.run(keys.create(where, program, organization, parsed))
+    if as_json:
+        typer.echo(json.dumps(made.document()))
+    else:
+        keys.show([made])
+
+
+@cli.command("import")
+def import_file(
+    format: Annotated[str, typer.Argument(help=f"The file's format: {', '.join(data.FORMATS)}.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
+    program: Annotated[str, typer.Option(help="The slug of the program to import into.")] = "demo",
+) -> None:
+    """Load a provider's data. What it brings is off the board until its provider attests it."""
+    if format not in data.FORMATS:
+        raise fail(f"{format!r} is no format; the formats are {', '.join(data.FORMATS)}.")
+    with explained(), home(Settings()) as where:
+        migrated(where)
+        asyncio.run(data.import_file(where, program, format, file))
+
+
+@cli.command()
+def simulate(
+    url: Annotated[str, typer.Option(help="The server.")] = "http://127.0.0.1:8000",
+    key: Annotated[
+        str | None,
+        typer.Option(envvar="OPENBERTH_KEY", help="A program manager's key; without one, one is made in demo."),
+    ] = None,
+    providers: Annotated[int, typer.Option(min=1, max=500)] = 20,
+    case_managers: Annotated[int, typer.Option(min=1, max=1000)] = 30,
+    duration: Annotated[float, typer.Option(min=1, max=3600, help="Seconds.")] = 30,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same choices.")] = 1,
+) -> None:
+    """Run a city against a server, and check that no place was oversold and no claim lost."""
+    if key is None:
+        with explained(), home(Settings()) as where:
+            migrated(where)
+            key = asyncio.run(keys.create(where, "demo", None, Role.PROGRAM_MANAGER)).secret
+    city = run_city(
+        url,
+        key,
+        providers=providers,
+        case_managers=case_managers,
+        duration=duration,
+        seed=seed,
+        console=console,
+    )
+    if not asyncio.run(city):
+        raise typer.Exit(1)
+
+
+@cli.command()
+def doctor() -> None:
+    """Check configuration, database, roles, schema, and that every count equals its claims."""
+    with explained(), home(Settings()) as where:
+        findings = asyncio.run(examine(where))
+    table = Table("", "Check", "Finding", show_edge=False)
+    for finding in findings:
+        table.add_row("[green]✓[/]" if finding.good else "[red]✗[/]", finding.check, finding.words)
+    console.print(table)
+    if not all(finding.good for finding in findings):
+        raise typer.Exit(1)
+
+
+@cli.command()
+def spec(
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the file is up to date.")] = False,
+) -> None:
+    """Write the OpenAPI document to openapi/openapi.json."""
+    document = create_app(Settings(database_url="postgresql://")).openapi()
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    if check:
+        if not OPENAPI.exists() or OPENAPI.read_text(encoding="utf-8") != text:
+            raise fail(f"{OPENAPI.name} is not what the code says: run `make spec`.")
+        console.print(f"{OPENAPI.name} is up to date.")
+        return
+    OPENAPI.parent.mkdir(exist_ok=True)
+    OPENAPI.write_text(text, encoding="utf-8")
+    console.print(f"Wrote {OPENAPI.name}: {len(document['paths'])} paths.")

@@ -1,0 +1,35 @@
+"""How the command line speaks: one console for people, one for errors, and errors that say what to do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from sqlalchemy.exc import DBAPIError
+
+from app.core.embedded import ClusterError
+from app.core.problems import Problem
+from app.home import NotReady
+from providers.records import NotThisFormat
+
+console = Console()
+errors = Console(stderr=True)
+
+
+def fail(message: str) -> typer.Exit:
+    """Say what went wrong; raise the answer to end with status 1."""
+    errors.print(f"[bold red]openberth:[/] {message}", highlight=False, soft_wrap=True)
+    return typer.Exit(1)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn the errors that a user can do something about into a sentence and exit status 1."""
+    try:
+        yield
+    except (ClusterError, NotReady, NotThisFormat) as error:
+        raise fail(str(error)) from error
+    except Problem as problem:
+        raise fail(problem.detail) from problem
+    except DBAPIError as error:
+        raise fail(f"The database refused: {error.orig}") from error

@@ -1,0 +1,68 @@
+"""Where the database is: the one that the settings name, or the embedded cluster, started for as long as needed."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import asyncpg
+
+from app import schema
+from app.core.database import asyncpg_url
+from app.core.embedded import running
+from app.core.settings import Settings
+
+
+class NotReady(Exception):
+    """The database can't be used as it is; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The addresses of the database: for requests, and for the owner of the schema."""
+
+    url: str
+    owner_url: str
+    embedded: bool
+
+
+@contextmanager
+def home(settings: Settings) -> Iterator[Home]:
+    """The database, running while inside. Raises ClusterError when the embedded cluster can't run."""
+    if settings.database_url:
+        yield Home(settings.database_url, settings.owner_database_url or settings.database_url, embedded=False)
+        return
+    with running(settings.data_dir) as cluster:
+        cluster.ensure_database()
+        yield Home(cluster.url(), cluster.url(), embedded=True)
+
+
+def plain(url: str) -> str:
+    """The address as asyncpg itself and libpq take it."""
+    return asyncpg_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+async def revision(url: str) -> str | None:
+    """The schema's revision in this database, None for an empty one. Raises NotReady when it can't be reached."""
+    try:
+        connection = await asyncpg.connect(plain(url), timeout=10)
+    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+        raise NotReady(f"The database can't be reached: {error}. Check OPENBERTH_DATABASE_URL.") from error
+    try:
+        if await connection.fetchval("SELECT to_regclass('alembic_version') IS NULL"):
+            return None
+        found: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+        return found
+    finally:
+        await connection.close()
+
+
+def migrated(home: Home) -> None:
+    """See that the schema is the one this code knows. The embedded database is migrated on the spot; for another
+    that is its operator's decision. Raises NotReady."""
+    found, head = asyncio.run(revision(home.owner_url)), schema.head()
+    if found == head:
+        return
+    if not home.embedded:
+        raise NotReady(f"The database is at {found or 'no schema'}, this code needs {head}: run `openberth migrate`.")
+    schema.upgrade(home.owner_url)
