@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from app.access.programs import every_program
 from app.core.database import Database
+from app.core.metrics import SWEPT
 from app.market.claims import sweep
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ async def sweep_lapsed_holds(database: Database) -> int:
     for program_id in programs:
         async with database.transaction(program_id, "clock") as session:
             swept += await sweep(session, program_id)
+    SWEPT.inc(swept)
     return swept
 
 

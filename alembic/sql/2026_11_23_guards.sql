@@ -61,9 +61,11 @@ CREATE TRIGGER claims_inserted AFTER INSERT ON claims
 -- A lapsed hold can be expired and nothing else, by the clock read after the row was locked.
 CREATE FUNCTION claims_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF (NEW.program_id, NEW.id, NEW.bundle_id, NEW.opening_id, NEW.organization_id, NEW.claimed_by, NEW.units, NEW.held_at)
+  IF (NEW.program_id, NEW.id, NEW.bundle_id, NEW.opening_id, NEW.organization_id, NEW.claimed_by,
+      NEW.worker_organization_id, NEW.units, NEW.held_at)
      IS DISTINCT FROM
-     (OLD.program_id, OLD.id, OLD.bundle_id, OLD.opening_id, OLD.organization_id, OLD.claimed_by, OLD.units, OLD.held_at) THEN
+     (OLD.program_id, OLD.id, OLD.bundle_id, OLD.opening_id, OLD.organization_id, OLD.claimed_by,
+      OLD.worker_organization_id, OLD.units, OLD.held_at) THEN
     RAISE EXCEPTION 'claim %: its opening, units, bundle and worker never change', OLD.id
       USING ERRCODE = 'check_violation', CONSTRAINT = 'claims_immutable', TABLE = 'claims';
   END IF;

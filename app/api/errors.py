@@ -133,14 +133,27 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(DBAPIError)
     async def database(request: Request, error: DBAPIError) -> Response:
-        if error.connection_invalidated:
+        if error.connection_invalidated or _passes(error.orig):
             return await unreachable(request, error)
         return await unexpected(request, error)
+
+    @app.exception_handler(asyncpg.PostgresError)
+    async def bare_database(request: Request, error: asyncpg.PostgresError) -> Response:
+        return await (unreachable if _passes(error) else unexpected)(request, error)
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return rendered(Unexpected("Something went wrong here; it has been logged. Nothing of the request was done."))
+
+
+def _passes(error: BaseException | None) -> bool:
+    """Whether PostgreSQL refused for a reason that passes by itself, told by its SQLSTATE.
+
+    Connections (08), conflicts between transactions (40), resources (53), a lock not had in time (55P03), and a
+    server that is starting or stopping (57P).
+    """
+    return str(getattr(error, "sqlstate", "")).startswith(("08", "40", "53", "55P03", "57P"))
 
 
 class Unexpected(Problem):

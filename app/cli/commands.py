@@ -3,8 +3,10 @@
 import asyncio
 import json
 import os
+import re
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import available_timezones
 
 import typer
 import uvicorn
@@ -34,6 +36,8 @@ cli = typer.Typer(
 )
 key_cli = typer.Typer(help="Make keys for people's clients and systems.", no_args_is_help=True)
 cli.add_typer(key_cli, name="key")
+program_cli = typer.Typer(help="Set up programs.", no_args_is_help=True)
+cli.add_typer(program_cli, name="program")
 
 
 def main() -> None:
@@ -109,6 +113,22 @@ def demo() -> None:
         keys.show(asyncio.run(data.load_demo(where)))
 
 
+@program_cli.command("create")
+def create_program(
+    slug: Annotated[str, typer.Argument(help="Its short name, such as seattle-lead.")],
+    name: Annotated[str, typer.Option(help="Its full name; its own office is an organization of that name.")],
+    time_zone: Annotated[str, typer.Option(help="An IANA time zone, such as America/Los_Angeles.")],
+) -> None:
+    """Set up a program, and print a program manager's key for it."""
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug):
+        raise fail("A slug is small letters and digits, with hyphens between.")
+    if time_zone not in available_timezones():
+        raise fail(f"{time_zone!r} is no IANA time zone; one such is America/Los_Angeles.")
+    with explained(), home(Settings()) as where:
+        migrated(where)
+        keys.show([asyncio.run(keys.create_program(where, slug, name, time_zone))])
+
+
 @key_cli.command("create")
 def create_key(
     program: Annotated[str, typer.Option(help="The program's slug, such as demo.")],
@@ -137,13 +157,14 @@ def import_file(
     format: Annotated[str, typer.Argument(help=f"The file's format: {', '.join(data.FORMATS)}.")],
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
     program: Annotated[str, typer.Option(help="The slug of the program to import into.")] = "demo",
+    notes: Annotated[bool, typer.Option("--notes", help="Print what is worth knowing of loaded rows, too.")] = False,
 ) -> None:
     """Load a provider's data. What it brings is off the board until its provider attests it."""
     if format not in data.FORMATS:
         raise fail(f"{format!r} is no format; the formats are {', '.join(data.FORMATS)}.")
     with explained(), home(Settings()) as where:
         migrated(where)
-        asyncio.run(data.import_file(where, program, format, file))
+        asyncio.run(data.import_file(where, program, format, file, notes=notes))
 
 
 @cli.command()

@@ -70,7 +70,7 @@ async def _load(session: AsyncSession, manager: Caller, demo: DemoOrganization) 
             await publish(session, manager, service.id, {"unit": unit, "units_total": units_total})
 
 
-async def import_file(home: Home, program_slug: str, format: str, file: Path) -> None:
+async def import_file(home: Home, program_slug: str, format: str, file: Path, *, notes: bool) -> None:
     """Read a file with its connector and take it in, in one transaction; print what became of its rows.
 
     Raises NotReady for an unknown program, NotThisFormat for another kind of file: nothing is changed then.
@@ -90,7 +90,7 @@ async def import_file(home: Home, program_slug: str, format: str, file: Path) ->
                     progress.update(task, completed=report.rows, description=f"{report.rows} rows")
     finally:
         await owner.close()
-    _print(report, file)
+    _print(report, file, notes)
 
 
 async def _chunks(file: Path) -> AsyncIterator[bytes]:
@@ -99,13 +99,13 @@ async def _chunks(file: Path) -> AsyncIterator[bytes]:
             yield chunk
 
 
-def _print(report: Report, file: Path) -> None:
+def _print(report: Report, file: Path, notes: bool) -> None:
     if report.rejected:
         table = Table("Row", "Not loaded because", title="Rejected", show_edge=False, title_justify="left")
         for rejected in report.rejected:
             table.add_row(str(rejected.row), rejected.reason)
         console.print(table)
-    if report.notes:
+    if notes and report.notes:
         table = Table("Row", "Worth knowing", title="Notes", show_edge=False, title_justify="left")
         for row, note in report.notes:
             table.add_row(str(row), note)
@@ -114,4 +114,5 @@ def _print(report: Report, file: Path) -> None:
         f"[bold]{file.name}[/]: {report.rows} rows. {report.new} openings new, {report.updated} updated,"
         f" {report.kept} left as their provider attested them, {len(report.rejected)} rejected."
         f" {report.masked} have their location masked. None is open before its provider attests it."
+        + (f" {len(report.notes)} notes: see them with --notes." if report.notes and not notes else "")
     )

@@ -10,10 +10,11 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.keys import create_key
-from app.access.programs import find_program
+from app.access.programs import add_program, find_program
 from app.access.roles import Role
 from app.cli.output import console
 from app.core.database import Database
+from app.core.ids import new_id
 from app.home import Home, NotReady
 from app.market.directory import Organization, Service
 
@@ -50,6 +51,22 @@ async def create(home: Home, program_slug: str, organization: str | None, role: 
                 raise NotReady(f"No program {program_slug!r} here.{hint}")
             organization_id = await _organization(session, program.program_id, organization, role)
             return await make(session, program.program_id, organization_id, role)
+    finally:
+        await database.close()
+
+
+async def create_program(home: Home, slug: str, name: str, time_zone: str) -> Made:
+    """A new program with its own office, and a manager's key. Raises NotReady when the slug is taken."""
+    database = Database(home.owner_url, pool_size=1, as_owner=True)
+    try:
+        async with database.transaction(None, "operator") as session:
+            if await find_program(session, slug) is not None:
+                raise NotReady(f"There is a program {slug!r} already.")
+            program = await add_program(session, slug, name, time_zone)
+            office = Organization(program_id=program.program_id, id=new_id(), name=name)
+            session.add(office)
+            await session.flush()
+            return await make(session, program.program_id, office.id, Role.PROGRAM_MANAGER)
     finally:
         await database.close()
 

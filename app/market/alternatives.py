@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.market.answers import alternative
 from app.market.attributes import ATTRIBUTES
 from app.market.needs import Need
-from app.market.search import search
+from app.market.search import NOTHING, RuledOut, search
 
 OFFERED = 5
 """How many alternatives a refusal carries at most, for each item."""
@@ -51,7 +50,7 @@ async def alternatives(
     need: Need,
     *,
     item: int = 0,
-    where: ColumnElement[bool] | None = None,
+    ruled_out: RuledOut = NOTHING,
 ) -> list[dict[str, Any]]:
     """What fits as it is, if anything does by now; else what fits with one filter relaxed, best first.
 
@@ -59,14 +58,17 @@ async def alternatives(
     """
     offered = [
         alternative(found, None, "Fits all that was asked.", item)
-        for found in await search(session, program_id, need, limit=OFFERED, where=where)
+        for found in await search(session, program_id, need, limit=OFFERED, ruled_out=ruled_out)
     ]
     seen = {each["opening_id"] for each in offered}
     for name, words, easier in relaxations(need):
         if len(offered) >= OFFERED:
             break
-        for found in await search(session, program_id, easier, limit=EACH_WAY, where=where):
-            if found.opening.id not in seen and len(offered) < OFFERED:
-                seen.add(found.opening.id)
-                offered.append(alternative(found, name, words, item))
+        for found in await search(session, program_id, easier, limit=OFFERED, ruled_out=ruled_out):
+            if found.opening.id in seen:
+                continue
+            seen.add(found.opening.id)
+            offered.append(alternative(found, name, words, item))
+            if len(offered) >= OFFERED or sum(each["relaxed"] == name for each in offered) >= EACH_WAY:
+                break
     return offered

@@ -16,11 +16,12 @@ from app.core.ids import new_id
 from app.core.problems import Conflict, Forbidden, Invalid, NotFound, WrongState
 from app.market.alternatives import alternatives
 from app.market.answers import referral_result
+from app.market.clock import now
 from app.market.decide import Held, Item, Offer, Request, decide
 from app.market.needs import Need, Point
 from app.market.openings import expire_lapsed, program_policy
 from app.market.policy import zone
-from app.market.search import now, search
+from app.market.search import RuledOut, search
 from app.market.tables import Bundle, Claim, Opening
 from app.market.vocabulary import DECLINE_REASONS, NEXT, Category, ClaimState, Unit
 
@@ -296,10 +297,8 @@ async def decline(
         raise Invalid.at("reason", f"{reason_code!r} is not a reason; the reasons are {', '.join(DECLINE_REASONS)}.")
     row = await _row(session, caller, claim_id)
     need, near_by = await _need(session, caller.program_id, row)
-    elsewhere = Opening.id != row.opening_id
-    if reason.bars_organization:
-        elsewhere = and_(elsewhere, Opening.organization_id != row.organization_id)
-    found = await search(session, caller.program_id, near_by, limit=CANDIDATES, where=elsewhere) if replace else []
+    ruled_out = RuledOut(row.opening_id, row.organization_id if reason.bars_organization else None)
+    found = await search(session, caller.program_id, near_by, limit=CANDIDATES, ruled_out=ruled_out) if replace else []
     candidates = [each.opening.id for each in found]
     row = await _lock(session, caller, claim_id, Action.RECEIVE_CLAIM, *candidates)
     _allow(row, ClaimState.DECLINED, "be declined")
@@ -311,7 +310,7 @@ async def decline(
             .values(units_total=Opening.units_total - row.units, version=Opening.version + 1)
         )
     replacement_id = await _replace(session, caller, row, need, candidates) if candidates else None
-    offered = [] if replacement_id else await alternatives(session, caller.program_id, near_by, where=elsewhere)
+    offered = [] if replacement_id else await alternatives(session, caller.program_id, near_by, ruled_out=ruled_out)
     shown = [] if replacement_id is None else await list_claims(session, caller, claim_id=replacement_id, limit=1)
     return Declined(
         await get_claim(session, caller, claim_id),

@@ -12,9 +12,9 @@ from app.access.keys import Caller
 from app.access.programs import Program
 from app.core.ids import new_id
 from app.core.problems import BelowTaken, Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
+from app.market.clock import lapsed_units, now
 from app.market.directory import Location, Organization, Service
 from app.market.policy import MarketPolicy
-from app.market.search import lapsed_units, now
 from app.market.tables import Opening
 
 MAX_UNITS_TOTAL = 100_000

@@ -9,13 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.access.idempotency import Kept, begin, keep
 from app.core.database import Database
 from app.core.ids import new_id
-from app.core.problems import NoOpening
+from app.core.problems import NoOpening, Problem
 from app.core.rendering import to_json
 from app.market.alternatives import alternatives
 from app.market.calls import Call, Wanted
+from app.market.clock import now
 from app.market.decide import Reason, Refused
 from app.market.needs import Need, Point
-from app.market.search import now
+from app.market.search import RuledOut
 from app.market.tables import Opening, UnmetNeed
 from app.market.vocabulary import Category, Unit
 
@@ -33,14 +34,23 @@ async def refuse(database: Database, call: Call, refused: Refused) -> Kept:
             need = wanted.need or await need_of_opening(session, program_id, wanted)
             unmet_id = await record_unmet(session, program_id, need, reason)
             items.append({"item": index, "reason": reason, "detail": reason.sentence(), "unmet_need_id": unmet_id})
-            where = Opening.id != wanted.opening_id if wanted.opening_id else None
-            offered += await alternatives(session, program_id, need, item=index, where=where)
+            offered += await alternatives(session, program_id, need, item=index, ruled_out=RuledOut(wanted.opening_id))
         problem = NoOpening(
             _sentence(items, offered),
             unmet_need_id=items[0]["unmet_need_id"],
             refused=items,
             alternatives=offered,
         )
+        answer = Kept(problem.status, to_json(problem.document()))
+        await keep(session, call.caller, call.key, answer)
+        return answer
+
+
+async def keep_refusal(database: Database, call: Call, problem: Problem) -> Kept:
+    """A refusal that records no need, kept under its key like any other answer."""
+    async with database.transaction(call.caller.program_id, str(call.caller.id)) as session:
+        if (before := await begin(session, call.caller, call.key, call.fingerprint)) is not None:
+            return before
         answer = Kept(problem.status, to_json(problem.document()))
         await keep(session, call.caller, call.key, answer)
         return answer

@@ -3,18 +3,17 @@
 import math
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Float, Row, Select, and_, case, cast, func, literal, or_, select, true
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+import orjson
+from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.types import Text
 
-from app.market.directory import PRIOR_CLAIMS, PRIOR_KEPT, Location, Organization, Service
+from app.core.database import load_sql
+from app.market.directory import PRIOR_CLAIMS, PRIOR_KEPT
 from app.market.needs import Need, Point
-from app.market.tables import Claim, Cube, Opening
-from app.market.vocabulary import ClaimState
 
 EARTH_KM = 6371.0
 
@@ -29,86 +28,24 @@ HALF_FAR_KM = 5.0
 HALF_OLD_HOURS = 6.0
 """The age of an attestation at which freshness counts half."""
 
+_SEARCH = load_sql(__file__, "search")
 
-def now() -> ColumnElement[datetime]:
-    """The database's clock: the only one that decides whether something has lapsed."""
-    return func.statement_timestamp()
-
-
-def lapsed_units() -> ColumnElement[int]:
-    """Units of an opening that lapsed holds still seem to take, until something sweeps them."""
-    lapsed = (
-        select(func.coalesce(func.sum(Claim.units), 0))
-        .where(
-            Claim.program_id == Opening.program_id,
-            Claim.opening_id == Opening.id,
-            Claim.state == literal(ClaimState.HELD.value, literal_execute=True),
-            Claim.hold_until <= now(),
-        )
-        .correlate(Opening)
-        .scalar_subquery()
-    )
-    return case((Opening.next_lapse_at <= now(), lapsed), else_=0)
-
-
-def units_open() -> ColumnElement[int]:
-    """Units that can be claimed now."""
-    return Opening.units_total - Opening.units_taken + lapsed_units()
-
-
-def on_earth(point: Point) -> ColumnElement[Any]:
-    """A point as `Opening.on_earth` has it."""
-    latitude, longitude = math.radians(point.latitude), math.radians(point.longitude)
-    x = EARTH_KM * math.cos(latitude) * math.cos(longitude)
-    y = EARTH_KM * math.cos(latitude) * math.sin(longitude)
-    return func.cube(cast([x, y, EARTH_KM * math.sin(latitude)], ARRAY(Float(53))), type_=Cube)
-
-
-def _chord(point: Point) -> ColumnElement[float]:
-    return Opening.on_earth.op("<->", return_type=Float())(on_earth(point))
-
-
-def claimable(need: Need) -> list[ColumnElement[bool]]:
-    """What an opening must be to be claimed for this need now. Distance is not in it: see `_shortlist`."""
-    must: list[ColumnElement[bool]] = [
-        Opening.fresh_until > now(),
-        Opening.withdrawn_at.is_(None),
-        or_(Opening.ends_at.is_(None), Opening.ends_at > now()),
-        # The plain count first: only an opening that looks full is worth the look for lapsed holds.
-        or_(
-            Opening.units_total - Opening.units_taken >= need.units,
-            and_(Opening.next_lapse_at <= now(), units_open() >= need.units),
-        ),
-    ]
-    if need.category:
-        must.append(Opening.category == need.category)
-    if need.unit:
-        must.append(Opening.unit == need.unit)
-    if need.required:
-        must.append(Opening.attributes.contains(cast(dict.fromkeys(need.required, "yes"), JSONB)))
-    if need.age is not None:
-        must.append(or_(Opening.minimum_age.is_(None), Opening.minimum_age <= need.age))
-        must.append(or_(Opening.maximum_age.is_(None), Opening.maximum_age >= need.age))
-    if need.language:
-        must.append(Opening.languages.contains(cast([need.language], ARRAY(Text))))
-    if need.starts_by:
-        must.append(or_(Opening.starts_at.is_(None), Opening.starts_at <= need.starts_by))
-    if need.lasts_until:
-        must.append(or_(Opening.ends_at.is_(None), Opening.ends_at >= need.lasts_until))
-    return must
-
-
-def _shortlist(program_id: UUID, need: Need, where: ColumnElement[bool]) -> Select[Any]:
-    """The matches worth ranking. Nearest first, so that a limit on distance can be applied afterwards: an index
-    can walk outward from a point, but row-level security keeps it from being asked for a box."""
-    order = _chord(need.near) if need.near else Opening.fresh_until.desc()
-    chord = _chord(need.near) if need.near else cast(None, Float)
-    return (
-        select(Opening, units_open().label("units_open"), chord.label("chord"))
-        .where(Opening.program_id == program_id, where, *claimable(need))
-        .order_by(order)
-        .limit(SHORTLIST)
-    )
+# The filters of a search, each there only when it is asked for: the planner then sees the plain statement.
+_FILTERS = {
+    "category": "o.category = CAST(:category AS text)",
+    "unit": "o.unit = CAST(:unit AS text)",
+    "needs": "o.attributes @> CAST(:needs AS jsonb)",
+    "age": "coalesce(o.minimum_age <= :age, true) AND coalesce(o.maximum_age >= :age, true)",
+    "language": "o.languages @> ARRAY[CAST(:language AS text)]",
+    "starts_by": "coalesce(o.starts_at <= :starts_by, true)",
+    "lasts_until": "coalesce(o.ends_at >= :lasts_until, true)",
+    "not_opening": "o.id <> :not_opening",
+    "not_organization": "o.organization_id <> :not_organization",
+}
+_RANK_FILTERS = {
+    "within_km": "distance_km <= :within_km",
+    "after_score": "(score < :after_score OR (score = :after_score AND id > :after_id))",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,70 +87,80 @@ class After:
     id: UUID
 
 
-def ranked(
+@dataclass(frozen=True, slots=True)
+class RuledOut:
+    """What must not be found: the opening that was just lost, or a whole organization."""
+
+    opening_id: UUID | None = None
+    organization_id: UUID | None = None
+
+
+NOTHING = RuledOut()
+
+
+def on_earth(point: Point) -> str:
+    """A point as `Opening.on_earth` has it, in PostgreSQL's words for a cube."""
+    latitude, longitude = math.radians(point.latitude), math.radians(point.longitude)
+    x = EARTH_KM * math.cos(latitude) * math.cos(longitude)
+    y = EARTH_KM * math.cos(latitude) * math.sin(longitude)
+    return f"({x!r}, {y!r}, {EARTH_KM * math.sin(latitude)!r})"
+
+
+@lru_cache(maxsize=1024)
+def _statement(given: frozenset[str], prefers: int) -> TextClause:
+    """The statement for a search with these filters and this many preferences."""
+    filters = [words for name, words in _FILTERS.items() if name in given]
+    rank_filters = [words for name, words in _RANK_FILTERS.items() if name in given]
+    met = " + ".join(f"(attributes ->> :prefers_{n} = 'yes')::int" for n in range(prefers))
+    near = "here" in given
+    statement = _SEARCH.format(
+        filters="".join(f"\n     AND {words}" for words in filters),
+        chord="o.on_earth <-> CAST(:here AS cube)" if near else "CAST(NULL AS float8)",
+        order="o.on_earth <-> CAST(:here AS cube)" if near else "o.fresh_until DESC",
+        shortlist=SHORTLIST,
+        as_of="CAST(:as_of AS timestamptz)" if "as_of" in given else "statement_timestamp()",
+        fit=f"coalesce(({met})::float8, 0) / {prefers}" if prefers else "1.0::float8",
+        earth_km=EARTH_KM,
+        kept=PRIOR_KEPT,
+        claims=PRIOR_CLAIMS,
+        score=f"{FIT} * fit + {PROXIMITY} * coalesce(1 / (1 + distance_km / {HALF_FAR_KM}), 0)"
+        f" + {FRESHNESS} / (1 + attested_minutes_ago / 60 / {HALF_OLD_HOURS}) + {HONOUR} * honour_rate",
+        rank_filters="".join(f" AND {words}" for words in rank_filters),
+    )
+    # A cast written with colons would be read as a parameter.
+    return text(statement.replace("::", "\\:\\:"))
+
+
+def statement(
     program_id: UUID,
     need: Need,
     *,
     limit: int,
     after: After | None = None,
-    where: ColumnElement[bool] | None = None,
-) -> Select[Any]:
-    """The statement that finds and ranks, for `search` and for anyone who wants to explain or measure it."""
-    short = _shortlist(program_id, need, true() if where is None else where).subquery("short")
-    as_of: ColumnElement[datetime] = literal(after.as_of) if after else now()
-    kilometres = 2 * EARTH_KM * func.asin(func.least(1.0, short.c.chord / (2 * EARTH_KM)))
-    honour = cast(Organization.promises_kept + PRIOR_KEPT, Float) / (
-        Organization.promises_kept + Organization.promises_broken + PRIOR_CLAIMS
-    )
-    minutes = func.greatest(0.0, cast(func.extract("epoch", as_of - short.c.attested_at), Float) / 60)
-    fit: ColumnElement[Any] = literal(1.0, Float)
-    if need.prefers:
-        met = sum(
-            (case((short.c.attributes[name].astext == "yes", 1.0), else_=0.0) for name in need.prefers),
-            start=literal(0.0, Float),
-        )
-        fit = met / len(need.prefers)
-    proximity = func.coalesce(1 / (1 + kilometres / HALF_FAR_KM), 0.0)
-    freshness = 1 / (1 + minutes / 60 / HALF_OLD_HOURS)
-    score: ColumnElement[Any] = FIT * fit + PROXIMITY * proximity + FRESHNESS * freshness + HONOUR * honour
-    rank = (
-        select(
-            short,
-            score.label("score"),
-            fit.label("fit"),
-            kilometres.label("distance_km"),
-            minutes.label("attested_minutes_ago"),
-            honour.label("honour_rate"),
-            Organization.name.label("organization_name"),
-            as_of.label("as_of"),
-        )
-        .join(
-            Organization,
-            and_(Organization.program_id == short.c.program_id, Organization.id == short.c.organization_id),
-        )
-        .subquery("ranked")
-    )
-    statement = (
-        select(rank, Service.name.label("service_name"), Location.city.label("city"))
-        .join(Service, and_(Service.program_id == rank.c.program_id, Service.id == rank.c.service_id))
-        .outerjoin(
-            Location,
-            and_(
-                Location.program_id == Service.program_id,
-                Location.id == Service.location_id,
-                Location.masked.is_(False),
-            ),
-        )
-        .order_by(rank.c.score.desc(), rank.c.id)
-        .limit(limit)
-    )
-    if need.within_km is not None:
-        statement = statement.where(rank.c.distance_km <= need.within_km)
+    ruled_out: RuledOut = NOTHING,
+) -> tuple[TextClause, dict[str, Any]]:
+    """The statement of a search and its parameters, for `search` and for whoever wants to explain or measure it."""
+    values: dict[str, Any] = {
+        "category": need.category and need.category.value,
+        "unit": need.unit and need.unit.value,
+        "needs": orjson.dumps(dict.fromkeys(need.required, "yes")).decode() if need.required else None,
+        "age": need.age,
+        "language": need.language,
+        "starts_by": need.starts_by,
+        "lasts_until": need.lasts_until,
+        "here": on_earth(need.near) if need.near else None,
+        "within_km": need.within_km,
+        "not_opening": ruled_out.opening_id,
+        "not_organization": ruled_out.organization_id,
+    }
     if after:
-        statement = statement.where(
-            or_(rank.c.score < after.score, and_(rank.c.score == after.score, rank.c.id > after.id))
-        )
-    return statement
+        values |= {"as_of": after.as_of, "after_score": after.score, "after_id": after.id}
+    given = {name: value for name, value in values.items() if value is not None}
+    prefers = {f"prefers_{n}": name for n, name in enumerate(need.prefers)}
+    return (
+        _statement(frozenset(given), len(prefers)),
+        given | prefers | {"program_id": program_id, "units": need.units, "limit": limit},
+    )
 
 
 async def search(
@@ -223,8 +170,11 @@ async def search(
     *,
     limit: int,
     after: After | None = None,
-    where: ColumnElement[bool] | None = None,
+    ruled_out: RuledOut = NOTHING,
 ) -> list[Found]:
-    """The best openings for a need, at most `limit`, from after a page's end."""
-    rows = await session.execute(ranked(program_id, need, limit=limit, after=after, where=where))
-    return [Found(r, r.score, r.fit, r.distance_km, r.attested_minutes_ago, r.honour_rate) for r in rows]
+    """The best openings for a need, at most `limit`, from after a page's end, without those ruled out."""
+    found = statement(program_id, need, limit=limit, after=after, ruled_out=ruled_out)
+    return [
+        Found(row, row.score, row.fit, row.distance_km, row.attested_minutes_ago, row.honour_rate)
+        for row in await session.execute(*found)
+    ]

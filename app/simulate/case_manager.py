@@ -5,7 +5,7 @@ from typing import Any
 
 from app.simulate import city
 from app.simulate.actor import Action, Actor, Scene
-from app.simulate.client import DONE, Answer
+from app.simulate.client import Answer
 from app.simulate.facts import Claim
 from app.simulate.journal import Asked, Finding, Told
 
@@ -136,7 +136,7 @@ class CaseManager(Actor):
         if verb is None:
             return
         answer = await self._client.send(verb, "POST", f"/v1/claims/{claim.id}/{verb}")
-        if answer.status in DONE:
+        if answer.done:
             seen = Claim.read(answer.json())
             self.journal.seen.append(seen)
             if seen.state in {"held", "confirmed"}:

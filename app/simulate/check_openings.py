@@ -25,7 +25,7 @@ def check_openings(journal: Journal, final: Final) -> Iterator[Finding]:
 def counted(standing: Standing) -> Iterator[Finding]:
     """The units of the claims that are listed as taking a place are the units reported as taken."""
     opening = standing.opening
-    units = sum(claim.units for claim in standing.claims if claim.state in OCCUPYING)
+    units = standing.units_of_claims
     least, most = sorted((standing.taken_before, opening.units_taken))
     if not least <= units <= most:
         yield Finding(

@@ -55,7 +55,7 @@ class Answer:
 
 
 class Client:
-    """Calls as one key. Made of one run, so that no two runs share an Idempotency-Key, whatever their seed."""
+    """Calls with one key. No two clients share an Idempotency-Key, so the same seed can be run again."""
 
     def __init__(self, http: httpx.AsyncClient, key: str, meter: Meter) -> None:
         self._http = http

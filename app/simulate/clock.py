@@ -35,7 +35,7 @@ class Clock:
         low, high = stamped - received, stamped - sent
         if self._since is None:
             self._since = sent
-            self._hull_low, self._hull_high = low, high
+            self._low, self._high = self._hull_low, self._hull_high = low, high
         self._last = max(self._last, received)
         self._low, self._high = max(self._low, low), min(self._high, high)
         self._hull_low, self._hull_high = min(self._hull_low, low), max(self._hull_high, high)

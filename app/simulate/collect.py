@@ -15,7 +15,7 @@ AT_ONCE = 8
 ASKED_AGAIN = 500
 """How many calls are repeated at the end: they get the first answer, whatever has become of their claims."""
 LOOKS = 5
-"""How often an opening is looked at until no hold lapses meanwhile."""
+"""How often an opening is looked at until its count and its claims agree."""
 
 T = TypeVar("T")
 
@@ -55,14 +55,14 @@ async def _list(client: Client, opening_id: str) -> list[Claim]:
 
 
 async def _standing(scene: Scene, client: Client, opening_id: str) -> Standing:
-    """An opening and its claims, read while its count stood still if it ever does."""
+    """An opening and its claims, read again while they differ: a hold may lapse, or others claim, in between."""
     before, _ = await _read(client, f"/v1/openings/{opening_id}")
     for look in range(1, LOOKS + 1):
         claims = await _list(client, opening_id)
         after, received = await _read(client, f"/v1/openings/{opening_id}")
-        opening = scene.journal.note_look(after, received)
-        if opening.units_taken == before["units_taken"] or look == LOOKS:
-            return Standing(opening, claims, before["units_taken"])
+        standing = Standing(scene.journal.note_look(after, received), claims, before["units_taken"])
+        if before["units_taken"] == standing.units_of_claims == after["units_taken"] or look == LOOKS:
+            return standing
         before = after
     raise AssertionError("the last look returns")
 
@@ -85,9 +85,7 @@ async def collect(scene: Scene) -> Final:
             journal.findings.append(Finding("the API tells how things stand", repr(error)))
 
     async def stand(opening_id: str) -> None:
-        # Others' openings, taken up by a find, only the worker's own key is sure to see.
-        client = scene.provider if opening_id in journal.openings else scene.worker
-        final.standings[opening_id] = await _standing(scene, client, opening_id)
+        final.standings[opening_id] = await _standing(scene, scene.provider, opening_id)
 
     async def look_up(claim_id: str) -> None:
         answer = await scene.worker.get("final check", f"/v1/claims/{claim_id}")
@@ -97,7 +95,10 @@ async def collect(scene: Scene) -> Final:
     again = dice(scene.seed, "the end").sample(answered, k=min(ASKED_AGAIN, len(answered)))
     await _each(lambda asked: note(_ask_again(scene, asked)), again)
     claims = acknowledged(journal)
-    opening_ids = dict.fromkeys([*journal.openings, *(claim.opening_id for claim in claims.values())])
+    opening_ids = dict.fromkeys(journal.openings)
+    if scene.worker is scene.provider:
+        # A find may have taken up others' openings; a manager sees all the claims there too, a provider none.
+        opening_ids |= dict.fromkeys(claim.opening_id for claim in claims.values())
     await _each(lambda opening_id: note(stand(opening_id)), opening_ids)
     listed = {claim.id for standing in final.standings.values() for claim in standing.claims}
     await _each(lambda claim_id: note(look_up(claim_id)), [id for id in claims if id not in listed])

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from app.simulate.capacity import Total
 from app.simulate.clock import Clock
-from app.simulate.facts import Claim, Opening
+from app.simulate.facts import OCCUPYING, Claim, Opening
 
 
 class Finding(NamedTuple):
@@ -87,6 +87,11 @@ class Standing:
     claims: list[Claim]
     taken_before: int
     """`units_taken` as answered before the claims were listed; `opening` was answered after."""
+
+    @property
+    def units_of_claims(self) -> int:
+        """The units of the claims listed as taking a place."""
+        return sum(claim.units for claim in self.claims if claim.state in OCCUPYING)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 from app.simulate import city
 from app.simulate.actor import Action, Actor, Scene
-from app.simulate.client import DONE, Answer
+from app.simulate.client import Answer
 from app.simulate.facts import SECOND, Claim, micros, rfc3339
 
 PAUSE = 0.1
@@ -186,5 +186,5 @@ class Provider(Actor):
             # It took the place off the count, but its answer doesn't tell the total: so look.
             published.changes += 1
             look = await self._client.get("read opening", f"/v1/openings/{claim['opening_id']}")
-            if look.status in DONE:
+            if look.done:
                 self.journal.note_look(look.json(), look.received)

@@ -58,7 +58,7 @@ async def run(
         provider_key=provider and program.keys[provider],
         providers=2,
         case_managers=4,
-        duration=3,
+        duration=2,
         seed=7,
         console=Console(file=out, width=160),
         live=live,

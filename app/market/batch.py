@@ -1,0 +1,174 @@
+"""One transaction of the desk: look up, lock, decide, write."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from app.access.idempotency import Kept, refuse_other
+from app.core.database import PooledConnection, load_sql
+from app.core.ids import new_id
+from app.core.problems import Invalid, Problem, TooManyHolds
+from app.core.rendering import to_json
+from app.market.answers import claim_answer
+from app.market.calls import Call
+from app.market.decide import Held, Offer, Refused, Request, TooMany, decide
+from app.market.policy import MarketPolicy
+
+LOOKUP, LOCK, WORKERS, HOLDS, HOLD = (
+    load_sql(__file__, name) for name in ("lookup", "lock", "workers", "holds", "hold")
+)
+
+Outcome = Kept | Problem | Refused
+"""What a batch makes of a call: its answer, an error, or that it can't be held now."""
+
+
+@dataclass(slots=True)
+class _Writes:
+    """The columns of `hold.sql`, gathered over a batch."""
+
+    bundles: list[tuple[Any, ...]] = field(default_factory=list)
+    claims: list[tuple[Any, ...]] = field(default_factory=list)
+    answers: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def columns(self) -> list[list[Any]]:
+        return [
+            list(column) for rows in (self.bundles, self.claims, self.answers) for column in zip(*rows, strict=True)
+        ]
+
+
+class Batch:
+    """One transaction of the desk, step by step."""
+
+    def __init__(self, connection: PooledConnection, program_id: UUID, calls: Sequence[Call]) -> None:
+        self._connection = connection
+        self._program_id = program_id
+        self._calls = calls
+        self._outcomes: list[Outcome | None] = [None] * len(calls)
+        self._people: list[tuple[UUID, str]] = []
+        self._openings: dict[UUID, Offer] = {}
+        self._now: Any = None
+
+    def finished(self) -> list[Outcome]:
+        """The outcome of each call."""
+        outcomes = [outcome for outcome in self._outcomes if outcome is not None]
+        assert len(outcomes) == len(self._calls), "every call has its outcome"
+        return outcomes
+
+    def _open(self) -> list[int]:
+        """The calls that have no outcome yet."""
+        return [index for index, outcome in enumerate(self._outcomes) if outcome is None]
+
+    async def look_up(self) -> None:
+        """Find the answers that keys already have, and the participants."""
+        ids = [c.participant if isinstance(c.participant, UUID) else None for c in self._calls]
+        codes = [c.participant if isinstance(c.participant, str) else None for c in self._calls]
+        rows = await self._connection.fetch(
+            LOOKUP,
+            self._program_id,
+            [call.caller.id for call in self._calls],
+            [call.key for call in self._calls],
+            ids,
+            codes,
+        )
+        for index, (call, row) in enumerate(zip(self._calls, rows, strict=True)):
+            self._people.append((row["participant_id"], row["participant_code"]))
+            if row["fingerprint"] is not None:
+                try:
+                    refuse_other(row["fingerprint"], call.fingerprint)
+                    self._outcomes[index] = Kept(row["status"], row["body"])
+                except Problem as problem:
+                    self._outcomes[index] = problem
+            elif row["participant_id"] is None:
+                self._outcomes[index] = Invalid.at(
+                    "participant",
+                    f"No participant {call.participant} in this program. POST /v1/participants gives a new code.",
+                )
+
+    async def lock(self) -> None:
+        """Lock every opening that a call names or has found, and expire the holds on them that have lapsed."""
+        ids = sorted({id for i in self._open() for item in self._calls[i].items for id in item.candidates})
+        rows = await self._connection.fetch(LOCK, self._program_id, ids)
+        if any(row["next_lapse_at"] is not None and row["next_lapse_at"] <= row["now"] for row in rows):
+            await self._connection.execute("SELECT expire_lapsed($1, $2)", self._program_id, ids)
+            rows = await self._connection.fetch(LOCK, self._program_id, ids)
+        self._openings = {row[0]: Offer(*row[:16]) for row in rows}
+        self._now = max((row["now"] for row in rows), default=None)
+        for index in self._open():
+            call = self._calls[index]
+            for nr, wanted in enumerate(call.wanted):
+                if wanted.opening_id is not None and wanted.opening_id not in self._openings:
+                    self._outcomes[index] = Invalid.at(
+                        f"items.{nr}.opening_id", f"No opening {wanted.opening_id} in this program."
+                    )
+
+    async def hold(self, policy: MarketPolicy, time_zone: ZoneInfo) -> None:
+        """Decide, and write all that is held."""
+        undecided = self._open()
+        if not undecided:
+            return
+        if self._now is None:
+            self._now = await self._connection.fetchval("SELECT clock_timestamp()")
+        holds = await self._holds(policy, undecided)
+        requests = [
+            Request(call.caller.id, call.items, holds.get(call.caller.id, 0))
+            for call in (self._calls[index] for index in undecided)
+        ]
+        outcomes = decide(self._openings, requests, policy=policy, zone=time_zone, now=self._now)
+        writes = _Writes()
+        for index, outcome in zip(undecided, outcomes, strict=True):
+            if isinstance(outcome, Held):
+                self._outcomes[index] = self._write(writes, index, outcome)
+            elif isinstance(outcome, TooMany):
+                self._outcomes[index] = TooManyHolds(
+                    f"Your program lets one worker hold {outcome.cap} places at once. Confirm or release one first.",
+                    cap=outcome.cap,
+                )
+            else:
+                self._outcomes[index] = outcome
+        if writes.claims:
+            await self._connection.execute(HOLD, self._program_id, self._now, *writes.columns())
+
+    async def _holds(self, policy: MarketPolicy, undecided: list[int]) -> dict[UUID, int]:
+        if policy.max_active_holds is None:
+            return {}
+        workers = [self._calls[index].caller.id for index in undecided]
+        await self._connection.execute(WORKERS, workers)
+        rows = await self._connection.fetch(HOLDS, self._program_id, workers, policy.max_active_holds)
+        return {row["id"]: row["holds"] for row in rows}
+
+    def _write(self, writes: _Writes, index: int, held: Held) -> Kept:
+        call = self._calls[index]
+        participant_id, code = self._people[index]
+        bundle_id = new_id()
+        writes.bundles.append((bundle_id, participant_id, call.caller.id))
+        claims = []
+        for item, (opening_id, hold_until) in zip(call.items, held.placed, strict=True):
+            opening = self._openings[opening_id]
+            claim = claim_answer(
+                id=new_id(),
+                bundle_id=bundle_id,
+                participant=code,
+                opening=opening,
+                units=item.units,
+                held_at=self._now,
+                hold_until=hold_until,
+            )
+            claims.append(claim)
+            writes.claims.append(
+                (
+                    claim["id"],
+                    bundle_id,
+                    opening_id,
+                    opening.organization_id,
+                    call.caller.id,
+                    call.caller.organization_id,
+                    item.units,
+                    item.need.model_dump_json(exclude_defaults=True) if item.need else None,
+                    hold_until,
+                )
+            )
+        answer = Kept(201, to_json({"bundle_id": bundle_id, "claims": claims}))
+        writes.answers.append((call.caller.id, call.key, call.fingerprint, answer.body))
+        return answer
