@@ -248,7 +248,7 @@ BEGIN
   END IF;
   PERFORM FROM openings WHERE program_id = p_program_id AND id = ANY (p_opening_ids) ORDER BY id FOR NO KEY UPDATE;
   moment := clock_timestamp();
-  UPDATE claims SET state = 'expired', ended_at = moment
+  UPDATE claims SET state = 'expired', ended_at = hold_until
    WHERE program_id = p_program_id AND opening_id = ANY (p_opening_ids) AND state = 'held' AND hold_until <= moment;
   GET DIAGNOSTICS expired = ROW_COUNT;
   UPDATE openings o

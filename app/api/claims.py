@@ -211,7 +211,7 @@ class DeskRoute(APIRoute):
             caller.require(Action.CLAIM)
             key = await required_key(request)
             raw = await body_of(request)
-            request.state.asked = fingerprint(request.method, request.url.path, raw)
+            request.state.asked = fingerprint("POST", request.scope["path"], raw)
             if not JSON_TYPE.match(request.headers.get("content-type", "")):
                 raise BadRequest("Send the body as JSON, with Content-Type: application/json.")
             try:

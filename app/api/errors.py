@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from app.core.problems import MEDIA_TYPE, BadRequest, Busy, Invalid, NotFound, Problem
 from app.core.rendering import to_json
@@ -114,6 +115,10 @@ def install(app: FastAPI) -> None:
             "detail": f"{error.detail}.",
         }
         return Response(to_json(document), error.status_code, error.headers, MEDIA_TYPE)
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_: Request, error: ClientDisconnect) -> Response:
+        return rendered(BadRequest("The connection closed before the body was complete."))
 
     @app.exception_handler(PoolTimeout)
     @app.exception_handler(OperationalError)

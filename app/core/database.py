@@ -11,6 +11,7 @@ import asyncpg
 from sqlalchemy import DateTime, MetaData, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
@@ -53,6 +54,11 @@ def asyncpg_url(url: str) -> URL:
 def load_sql(beside: str, name: str) -> str:
     """The statement in `sql/<name>.sql` beside the module whose `__file__` is `beside`."""
     return (Path(beside).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def violated(error: IntegrityError) -> str | None:
+    """The name of the constraint that a statement violated."""
+    return getattr(getattr(error.orig, "__cause__", None), "constraint_name", None)
 
 
 class Database:

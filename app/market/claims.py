@@ -6,12 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, and_, false, func, or_, select, text, true, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.keys import Caller
 from app.access.programs import Program
 from app.access.roles import ACROSS_ORGANIZATIONS, PERMISSIONS, Action
-from app.core.database import load_sql
+from app.core.database import load_sql, violated
 from app.core.ids import new_id
 from app.core.problems import Conflict, Forbidden, Invalid, NotFound, WrongState
 from app.market.alternatives import alternatives
@@ -209,7 +210,13 @@ def _allow(row: Row[Any], to: ClaimState, verb: str) -> None:
 
 
 async def _update(session: AsyncSession, row: Row[Any], program_id: UUID, **values: Any) -> None:
-    await session.execute(update(Claim).where(Claim.program_id == program_id, Claim.id == row.id).values(**values))
+    """Change the claim. Raises WrongState when its hold lapsed since it was read: the guard's clock is the later."""
+    try:
+        await session.execute(update(Claim).where(Claim.program_id == program_id, Claim.id == row.id).values(**values))
+    except IntegrityError as error:
+        if violated(error) != "claims_no_lag":
+            raise
+        raise WrongState("This claim has expired just now.", state=ClaimState.EXPIRED) from error
 
 
 async def step(session: AsyncSession, caller: Caller, claim_id: UUID, verb: str) -> dict[str, Any]:

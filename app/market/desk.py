@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from app.access.idempotency import Kept, refuse_other
 from app.core.database import Database, PooledConnection
 from app.core.metrics import BATCH, CLAIMS
-from app.core.problems import Busy, Problem, TooManyHolds
+from app.core.problems import Busy, KeyReused, Problem, TooManyHolds
 from app.market.batch import Batch, Outcome
 from app.market.calls import Call, Wanted
 from app.market.decide import Item
@@ -71,7 +71,7 @@ class Desk:
     async def claim(self, call: Call) -> Kept:
         """Hold everything the call asks for, or refuse it with alternatives; both are committed when this returns.
 
-        Raises Busy when too much is waiting, Invalid for a participant or opening that does not exist, KeyReused.
+        Raises Busy when too much is waiting, and KeyReused.
         """
         name = (call.caller.id, call.key)
         if twin := self._flights.get(name):
@@ -107,10 +107,10 @@ class Desk:
                 # One too many may be the hold that another process has just made for this very call.
                 capped = True
                 continue
-            if isinstance(outcome, TooManyHolds):
-                return await keep_refusal(self._database, call, outcome)
-            if isinstance(outcome, Problem):
+            if isinstance(outcome, KeyReused):
                 raise outcome
+            if isinstance(outcome, Problem):
+                return await keep_refusal(self._database, call, outcome)
             if not outcome.look_again:
                 async with self._side:
                     return await refuse(self._database, call, outcome)

@@ -100,6 +100,7 @@ async def publish(session: AsyncSession, caller: Caller, service_id: UUID, terms
         name: value if (value := terms.pop(name, None)) is not None else getattr(service, name)
         for name in ("minimum_age", "maximum_age", "languages")
     }
+    check_ages(inherited["minimum_age"], inherited["maximum_age"])
     opening_id = new_id()
     # Not through the unit of work: it would write every column, and the counts are not ours to write.
     values = dict(
@@ -153,6 +154,14 @@ def check_immediacy(
         raise Invalid.at("ends_at", "It must end after it starts.")
 
 
+def check_ages(minimum_age: int | None, maximum_age: int | None) -> None:
+    """Raises Invalid when no age lies between the two, one of which may be what was there before."""
+    if minimum_age is not None and maximum_age is not None and minimum_age > maximum_age:
+        raise Invalid.at(
+            "minimum_age", f"With a minimum age of {minimum_age} and a maximum of {maximum_age} it would serve nobody."
+        )
+
+
 def freshness(policy: MarketPolicy, category: str, moment: datetime, asked: datetime | None) -> datetime:
     """Until when a word given at `moment` holds: what the provider asks for, at most what the program allows."""
     deadline = moment + timedelta(minutes=policy.rules(category).fresh_minutes)
@@ -196,11 +205,13 @@ def _not_withdrawn(published: Published) -> None:
 
 
 def _enough(published: Published, units_total: int) -> None:
-    if units_total < published.units_taken:
+    # The count as it is stored, under our lock: a hold that lapses this very moment is still in it.
+    taken = published.opening.units_taken
+    if units_total < taken:
         raise BelowTaken(
-            f"{published.units_taken} units are held, confirmed or arrived, so the total can't be {units_total}."
+            f"{taken} units are held, confirmed or arrived, so the total can't be {units_total}."
             " Decline a claim first if its place is gone.",
-            units_taken=published.units_taken,
+            units_taken=taken,
             units_total=published.opening.units_total,
         )
 
@@ -225,6 +236,7 @@ async def change(
     if terms.keys() & {"starts_at", "ends_at"}:
         starts_at, ends_at = terms.get("starts_at", opening.starts_at), terms.get("ends_at", opening.ends_at)
         check_immediacy(policy, opening.category, starts_at, ends_at, published.as_of)
+    check_ages(terms.get("minimum_age", opening.minimum_age), terms.get("maximum_age", opening.maximum_age))
     if "attributes" in terms:
         terms["attributes"] = opening.attributes | terms["attributes"]
     return await _write(session, published, version=opening.version + 1, **terms)

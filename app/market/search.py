@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.database import load_sql
 from app.market.directory import PRIOR_CLAIMS, PRIOR_KEPT
 from app.market.needs import Need, Point
+from app.market.policy import MarketPolicy
+from app.market.vocabulary import Category
 
 EARTH_KM = 6371.0
 
@@ -30,13 +32,19 @@ HALF_OLD_HOURS = 6.0
 
 _SEARCH = load_sql(__file__, "search")
 
-# The filters of a search, each there only when it is asked for: the planner then sees the plain statement.
+_DEFAULTS = MarketPolicy()
+_WINDOW_HOURS = " ".join(f"WHEN '{name}' THEN {_DEFAULTS.rules(name).immediacy_hours}" for name in Category)
+"""The immediacy window of each category where a program sets none, as the branches of a CASE."""
+
+# The filters of a search, each there only when it is asked for: the planner then sees the plain statement. It takes
+# containment for one row in a thousand, and would read and sort a whole category instead of walking outward from a
+# place until enough is found; behind coalesce it guesses one in two.
 _FILTERS = {
     "category": "o.category = CAST(:category AS text)",
     "unit": "o.unit = CAST(:unit AS text)",
-    "needs": "o.attributes @> CAST(:needs AS jsonb)",
+    "needs": "coalesce(o.attributes @> CAST(:needs AS jsonb), false)",
     "age": "coalesce(o.minimum_age <= :age, true) AND coalesce(o.maximum_age >= :age, true)",
-    "language": "o.languages @> ARRAY[CAST(:language AS text)]",
+    "language": "coalesce(o.languages @> ARRAY[CAST(:language AS text)], false)",
     "starts_by": "coalesce(o.starts_at <= :starts_by, true)",
     "lasts_until": "coalesce(o.ends_at >= :lasts_until, true)",
     "not_opening": "o.id <> :not_opening",
@@ -111,15 +119,17 @@ def _statement(given: frozenset[str], prefers: int) -> TextClause:
     """The statement for a search with these filters and this many preferences."""
     filters = [words for name, words in _FILTERS.items() if name in given]
     rank_filters = [words for name, words in _RANK_FILTERS.items() if name in given]
-    met = " + ".join(f"(attributes ->> :prefers_{n} = 'yes')::int" for n in range(prefers))
+    # An attribute that nobody answered is no yes; it must not make nothing of the others either.
+    met = " + ".join(f"coalesce(attributes ->> :prefers_{n} = 'yes', false)::int" for n in range(prefers))
     near = "here" in given
     statement = _SEARCH.format(
         filters="".join(f"\n     AND {words}" for words in filters),
         chord="o.on_earth <-> CAST(:here AS cube)" if near else "CAST(NULL AS float8)",
         order="o.on_earth <-> CAST(:here AS cube)" if near else "o.fresh_until DESC",
         shortlist=SHORTLIST,
+        window_hours=_WINDOW_HOURS,
         as_of="CAST(:as_of AS timestamptz)" if "as_of" in given else "statement_timestamp()",
-        fit=f"coalesce(({met})::float8, 0) / {prefers}" if prefers else "1.0::float8",
+        fit=f"({met})::float8 / {prefers}" if prefers else "1.0::float8",
         earth_km=EARTH_KM,
         kept=PRIOR_KEPT,
         claims=PRIOR_CLAIMS,

@@ -27,13 +27,11 @@ class Load:
     participants: list[str]
     answered: dict[str, tuple[Body, Answer]] = field(default_factory=dict)
     open: dict[str, Body] = field(default_factory=dict)
-    strange: Counter[tuple[int, str]] = field(default_factory=Counter)
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    failures: Counter[tuple[int, str]] = field(default_factory=Counter)
     _answer: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, program: Program) -> None:
-        """Claim and claim with several clients at once until told to stop."""
-        self.stop.clear()
+        """Claim and claim with several clients at once, each until a call of its fails."""
         await asyncio.gather(*(self._client(program) for _ in range(CLIENTS)))
 
     async def until_answered(self, count: int) -> None:
@@ -45,21 +43,18 @@ class Load:
                 await self._answer.wait()
 
     async def _client(self, program: Program) -> None:
-        while not self.stop.is_set():
+        while True:
             key, body = str(uuid4()), self._body()
             self.open[key] = body
             try:
                 response = await ask(program, key, body)
             except TransportError:
-                await asyncio.sleep(0.05)
-                continue
-            if response.status_code in {201, 409}:
-                self.answered[key] = (self.open.pop(key), (response.status_code, response.content))
-                self._answer.set()
-                continue
-            if response.status_code != 503:
-                self.strange[response.status_code, response.text] += 1
-            await asyncio.sleep(0.05)
+                return
+            if response.status_code not in {201, 409}:
+                self.failures[response.status_code, response.text] += 1
+                return
+            self.answered[key] = (self.open.pop(key), (response.status_code, response.content))
+            self._answer.set()
 
     def _body(self) -> Body:
         named = self.draw.sample(self.openings, self.draw.randint(1, 3))

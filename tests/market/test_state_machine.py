@@ -14,7 +14,14 @@ import pytest
 from httpx import Response
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy.engine import make_url
 
 from app.access.roles import Role
@@ -49,14 +56,8 @@ any_of = st.integers(0, 11)
 units = st.sampled_from([1, 1, 2])
 HOW = ["named", "housing", "treatment"]
 REASONS = ["place_no_longer_available", "barred", "in_hospital"]
-STEPS = [
-    ("confirm", "confirmed"),
-    ("confirm", "confirmed"),
-    ("arrive", "arrived"),
-    ("complete", "completed"),
-    ("release", "released"),
-    ("no-show", "no_show"),
-]
+ONWARD = {"held": ("confirm", "confirmed"), "confirmed": ("arrive", "arrived"), "arrived": ("complete", "completed")}
+STEPS = [*ONWARD.values(), ("release", "released"), ("no-show", "no_show")]
 
 
 @pytest.fixture
@@ -122,6 +123,13 @@ class Trade(RuleBasedStateMachine):
 
     # What providers do.
 
+    @initialize()
+    def open_for_the_day(self) -> None:
+        for which in range(len(self.services)):
+            self.publish(which, 4)
+
+    # Few places, so that claims meet on them.
+    @precondition(lambda self: len(self.market.places) < 5)
     @rule(which=any_of, total=st.integers(0, 3))
     def publish(self, which: int, total: int) -> None:
         service = self.services[which % len(self.services)]
@@ -130,7 +138,6 @@ class Trade(RuleBasedStateMachine):
         place = Place(made["id"], service["organization_id"], service["category"], total)
         self.market.places.append(place)
 
-    @precondition(lambda self: self.market.places)
     @rule(which=any_of, by=st.integers(-2, 2))
     def adjust(self, which: int, by: int) -> None:
         place = self._place(which)
@@ -142,7 +149,6 @@ class Trade(RuleBasedStateMachine):
             place.total += by
             place.version += 1
 
-    @precondition(lambda self: self.market.places)
     @rule(which=any_of, total=st.integers(0, 3), behind=st.sampled_from([0, 0, 0, 1]))
     def change_the_total(self, which: int, total: int, behind: int) -> None:
         place = self._place(which)
@@ -157,7 +163,6 @@ class Trade(RuleBasedStateMachine):
             place.total = total
             place.version += 1
 
-    @precondition(lambda self: self.market.places)
     @rule(which=any_of)
     def attest(self, which: int) -> None:
         place = self._place(which)
@@ -165,7 +170,6 @@ class Trade(RuleBasedStateMachine):
         assert response.status_code == (409 if place.withdrawn else 200), response.text
         place.fresh = place.fresh or not place.withdrawn
 
-    @precondition(lambda self: self.market.places)
     @rule(which=any_of)
     def go_stale(self, which: int) -> None:
         place = self._place(which)
@@ -173,7 +177,7 @@ class Trade(RuleBasedStateMachine):
         self.world.run(self.world.superuser.execute(stale, UUID(place.id)))
         place.fresh = False
 
-    @precondition(lambda self: len(self.market.places) > 2)
+    @precondition(lambda self: len(self.market.places) > 3)
     @rule(which=any_of)
     def withdraw(self, which: int) -> None:
         place = self._place(which)
@@ -184,7 +188,6 @@ class Trade(RuleBasedStateMachine):
 
     # What workers do.
 
-    @precondition(lambda self: self.market.places)
     @rule(which=any_of, many=units)
     def claim_a_place(self, which: int, many: int) -> None:
         self._claim([Ask(many, self._place(which))])
@@ -193,7 +196,6 @@ class Trade(RuleBasedStateMachine):
     def find_and_claim(self, category: str, many: int) -> None:
         self._claim([Ask(many, category=category)])
 
-    @precondition(lambda self: self.market.places)
     @rule(asked=st.lists(st.tuples(units, st.sampled_from(HOW), any_of), min_size=2, max_size=3))
     def claim_a_bundle(self, asked: list[tuple[int, str, int]]) -> None:
         self._claim(
@@ -234,10 +236,19 @@ class Trade(RuleBasedStateMachine):
 
     # What becomes of claims.
 
+    @precondition(lambda self: any(hold.state in ONWARD for hold in self.market.holds))
+    @rule(which=any_of)
+    def go_on(self, which: int) -> None:
+        under_way = [hold for hold in self.market.holds if hold.state in ONWARD]
+        hold = under_way[which % len(under_way)]
+        self._step(hold, *ONWARD[hold.state])
+
     @precondition(lambda self: self.market.holds)
     @rule(which=any_of, step=st.sampled_from(STEPS))
-    def take_a_step(self, which: int, step: tuple[str, str]) -> None:
-        hold, (verb, to) = self._hold(which), step
+    def take_any_step(self, which: int, step: tuple[str, str]) -> None:
+        self._step(self._hold(which), *step)
+
+    def _step(self, hold: Hold, verb: str, to: str) -> None:
         response = self._send("POST", f"/v1/claims/{hold.id}/{verb}")
         if hold.state == to:
             assert response.status_code == 200, response.text
@@ -357,7 +368,7 @@ def test_any_order_of_operations_leaves_the_market_as_the_model_has_it(world: Wo
         lambda: Trade(world),  # type: ignore[arg-type]  # it takes any factory
         settings=settings(
             max_examples=25,
-            stateful_step_count=25,
+            stateful_step_count=40,
             derandomize=True,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -76,6 +76,10 @@ async def test_a_row_with_another_number_of_columns(line: bytes, columns: int) -
     assert cells(found[1]) == ("3", "4")
 
 
+async def test_a_row_of_empty_cells_is_a_row() -> None:
+    assert await rows(b"a,b\n,\n") == [(1, {"a": "", "b": ""})]
+
+
 async def test_a_nul_byte_costs_its_row() -> None:
     found = await rows(b"a,b\n1,\0\n3,4\n")
     assert reason(found[0]).startswith("b holds a NUL byte")

@@ -171,6 +171,15 @@ async def test_projects_of_one_name_may_be_different_ones(apart: Row) -> None:
     assert second.notes == ()
 
 
+async def test_no_name_can_pass_for_the_end_of_another() -> None:
+    first, second = await read(
+        hic({"Organization Name": "A", "Project Name": "B|C"}, {"Organization Name": "A|B", "Project Name": "C"})
+    )
+    assert isinstance(first, Opening)
+    assert isinstance(second, Opening)
+    assert first.service_key != second.service_key
+
+
 async def test_a_row_may_mend_a_rejected_one() -> None:
     bad = {"Project Name": "Cedar House", "Row #": "7", "Total Beds": "0"}
     results = await read(hic(bad, bad | {"Total Beds": "20"}))

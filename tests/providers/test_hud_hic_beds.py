@@ -69,6 +69,16 @@ async def test_year_round_beds_are_not_mixed_with_those_that_come_and_go() -> No
     )
 
 
+async def test_a_season_that_is_left_out_need_not_be_known() -> None:
+    found = await opening({"Total Seasonal Beds": "5", "Total Beds": "25"})
+    assert found.notes == ("5 seasonal beds are left out (? to ?)",)
+
+
+async def test_vouchers_may_be_had_all_year() -> None:
+    found = await opening({"Bed Type": "V"})
+    assert "20 year-round vouchers, as counted" in found.service_description
+
+
 async def test_seasonal_beds_are_not_mixed_with_overflow_beds() -> None:
     found = await opening(SHELTER | SEASON | {"Total Seasonal Beds": "16", "O/V Beds": "4"})
     assert (found.units_total, found.ends_on) == (16, date(2014, 3, 31))
@@ -90,6 +100,7 @@ async def test_overflow_beds_alone_are_offered_with_a_warning_and_vouchers_witho
     ("start", "end", "starts_on", "ends_on"),
     [
         ("11/1/2013", "3/31/2014 0:00", date(2013, 11, 1), date(2014, 3, 31)),
+        ("2014-01-31", "2014-01-31", date(2014, 1, 31), date(2014, 1, 31)),
         ("2013-11-01", "", date(2013, 11, 1), None),
         ("", "2014-03-31", None, date(2014, 3, 31)),
     ],

@@ -147,6 +147,10 @@ async def test_beds_set_aside_are_noted(column: str, who: str) -> None:
     assert (await opening({column: "0"})).notes == ()
 
 
+async def test_beds_for_the_chronically_homeless_change_no_attribute() -> None:
+    assert (await opening({"CH Beds": "3"})).attributes == (await opening({})).attributes
+
+
 @pytest.mark.parametrize(
     ("change", "ages"),
     [
@@ -171,6 +175,8 @@ async def test_ages_are_those_of_every_bed(change: Row, ages: tuple[int | None, 
     [
         ({}, False),
         ({"DV Beds": "0", "Victim Service Provider": "0"}, False),
+        ({"Victim Service Provider": "0.0"}, False),
+        ({"Victim Service Provider": "No"}, False),
         ({"Target Population B": "DV"}, True),
         ({"Target Population B": "dv"}, True),
         ({"Target Population B": "DV", "DV Beds": "0"}, True),

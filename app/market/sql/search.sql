@@ -18,13 +18,19 @@ WITH short AS (
      AND o.fresh_until > statement_timestamp()
      AND o.withdrawn_at IS NULL
      AND coalesce(o.ends_at > statement_timestamp(), true)
+     -- Nothing beyond the immediacy window can be held; such an opening is there when the program has narrowed it.
+     AND (o.starts_at IS NULL OR o.starts_at <= statement_timestamp() + make_interval(hours => coalesce(
+           (SELECT (p.policy #>> ARRAY['categories', o.category, 'immediacy_hours'])::int
+              FROM programs p WHERE p.program_id = o.program_id),
+           CASE o.category {window_hours} END)))
      AND (o.units_total - o.units_taken >= :units
           OR o.units_total - o.units_taken + lapsed.units >= :units){filters}
    ORDER BY {order}
    LIMIT {shortlist}
 ), measured AS (
   SELECT short.*, g.name AS organization_name, {as_of} AS as_of, {fit} AS fit,
-         2 * {earth_km} * asin(least(1, chord / (2 * {earth_km}))) AS distance_km,
+         -- least() passes over nulls: without the case, what has no place would be at the other end of the earth.
+         CASE WHEN chord IS NOT NULL THEN 2 * {earth_km} * asin(least(1, chord / (2 * {earth_km}))) END AS distance_km,
          greatest(0, extract(epoch FROM {as_of} - attested_at)::float8 / 60) AS attested_minutes_ago,
          (g.promises_kept + {kept})::float8 / (g.promises_kept + g.promises_broken + {claims}) AS honour_rate
     FROM short

@@ -1,0 +1,121 @@
+"""The commands that set up a program: migrate, demo, program, key, doctor, spec; and their errors."""
+
+import json
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+
+from app.access.roles import Role
+from tests.cli.terminal import openberth
+from tests.conftest import Server
+
+
+async def test_demo_prints_a_key_for_each_role_and_can_be_repeated(own_database: str) -> None:
+    first = await openberth("demo", OPENBERTH_DATABASE_URL=own_database)
+    again = await openberth("demo", OPENBERTH_DATABASE_URL=own_database)
+    assert (first.status, again.status) == (0, 0), first.err + again.err
+    for role in Role:
+        assert role in first.out
+    connection = await asyncpg.connect(own_database)
+    openings = await connection.fetch("SELECT fresh_until > now() AS fresh FROM openings")
+    await connection.close()
+    assert len(openings) == 8
+    assert all(row["fresh"] for row in openings)
+
+
+async def test_demo_attests_again_what_has_gone_stale(own_database: str) -> None:
+    await openberth("demo", OPENBERTH_DATABASE_URL=own_database)
+    connection = await asyncpg.connect(own_database)
+    await connection.execute("UPDATE openings SET fresh_until = now() - interval '1 day'")
+    await openberth("demo", OPENBERTH_DATABASE_URL=own_database)
+    stale = await connection.fetchval("SELECT count(*) FROM openings WHERE fresh_until < now()")
+    await connection.close()
+    assert stale == 0
+
+
+async def test_a_key_is_printed_as_exactly_what_was_promised(own_database: str) -> None:
+    await openberth("demo", OPENBERTH_DATABASE_URL=own_database)
+    create = ("key", "create", "--program", "demo", "--role")
+    provider = await openberth(*create, "provider", "--json", OPENBERTH_DATABASE_URL=own_database)
+    manager = await openberth(*create, "Case-Manager", "--json", OPENBERTH_DATABASE_URL=own_database)
+    named = await openberth(
+        *create, "provider", "--json", "--organization", "cedar-recovery", OPENBERTH_DATABASE_URL=own_database
+    )
+    documents = [json.loads(done.out) for done in (provider, manager, named)]
+    assert all(list(each) == ["id", "key", "role", "program_id", "organization_id"] for each in documents)
+    assert [each["role"] for each in documents] == ["provider", "case_manager", "provider"]
+    assert len({each["organization_id"] for each in documents}) == 3
+    assert all(UUID(each["id"]) for each in documents)
+
+
+async def test_wrong_names_are_explained(own_database: str) -> None:
+    url = {"OPENBERTH_DATABASE_URL": own_database}
+    role = await openberth("key", "create", "--program", "demo", "--role", "wizard", **url)
+    program = await openberth("key", "create", "--program", "nowhere", "--role", "officer", **url)
+    zone = await openberth("program", "create", "x", "--name", "X", "--time-zone", "Mars/Olympus", **url)
+    format = await openberth("import", "hud-hoc", __file__, **url)
+    assert [done.status for done in (role, program, zone, format)] == [1, 1, 1, 1]
+    assert "case_manager" in role.err
+    assert "'nowhere'" in program.err
+    assert "America/Los_Angeles" in zone.err
+    assert "hud-hic" in format.err
+    assert "Traceback" not in role.err + program.err + zone.err + format.err
+
+
+async def test_a_new_program_gets_a_managers_key_once(own_database: str) -> None:
+    create = ("program", "create", "santa-fe", "--name", "Santa Fe", "--time-zone", "America/Denver")
+    first = await openberth(*create, OPENBERTH_DATABASE_URL=own_database)
+    again = await openberth(*create, OPENBERTH_DATABASE_URL=own_database)
+    assert (first.status, again.status) == (0, 1)
+    assert "program_manager" in first.out
+    assert "already" in again.err
+
+
+async def test_doctor_is_content_with_a_sound_database(own_database: str) -> None:
+    await openberth("demo", OPENBERTH_DATABASE_URL=own_database)
+    done = await openberth("doctor", OPENBERTH_DATABASE_URL=own_database)
+    # The tests' own server has fsync off, which the doctor rightly minds; all else must be in order.
+    wrong = [line for line in done.out.splitlines() if "✗" in line]
+    assert [line for line in wrong if "Durability" not in line] == []
+    assert "all 8 openings count what is claimed on them" in done.out
+
+
+async def test_doctor_finds_a_count_that_is_wrong(server: Server, own_database: str) -> None:
+    await openberth("demo", OPENBERTH_DATABASE_URL=own_database)
+    # Only a superuser can get around the triggers.
+    superuser = await asyncpg.connect(own_database.replace("openberth_owner", "postgres", 1))
+    await superuser.execute("SET session_replication_role = replica")
+    broken = await superuser.fetchval(
+        "UPDATE openings SET units_taken = 1 WHERE id = (SELECT min(id::text)::uuid FROM openings) RETURNING id"
+    )
+    await superuser.close()
+    done = await openberth("doctor", OPENBERTH_DATABASE_URL=own_database)
+    assert done.status == 1
+    assert str(broken) in done.out
+
+
+async def test_doctor_and_serve_say_what_an_unmigrated_database_needs(server: Server) -> None:
+    await server.admin("CREATE DATABASE unmigrated OWNER openberth_owner")
+    url = server.url("unmigrated")
+    doctor = await openberth("doctor", OPENBERTH_DATABASE_URL=url)
+    demo = await openberth("demo", OPENBERTH_DATABASE_URL=url)
+    migrate = await openberth("migrate", OPENBERTH_DATABASE_URL=url)
+    after = await openberth("demo", OPENBERTH_DATABASE_URL=url)
+    await server.admin("DROP DATABASE unmigrated WITH (FORCE)")
+    assert (doctor.status, demo.status, migrate.status, after.status) == (1, 1, 0, 0)
+    assert "openberth migrate" in doctor.out
+    assert "openberth migrate" in demo.err
+
+
+async def test_a_database_that_is_not_there_is_explained() -> None:
+    done = await openberth("doctor", OPENBERTH_DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
+    assert done.status == 1
+    assert "can't be reached" in done.out
+    assert "Traceback" not in done.err
+
+
+async def test_the_openapi_file_is_what_the_code_says() -> None:
+    done = await openberth("spec", "--check", OPENBERTH_DATABASE_URL="postgresql://")
+    assert done.status == 0, done.err
+    assert (Path(__file__).parents[2] / "openapi" / "openapi.json").exists()
