@@ -8,6 +8,7 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
+from starlette.types import Message
 
 from app.access.idempotency import Kept, begin, fingerprint, keep
 from app.access.keys import Caller, Gate
@@ -70,7 +71,7 @@ def requires(action: Action) -> Any:
 
 
 async def body_of(request: Request) -> bytes:
-    """The body, for a route without FastAPI's own limit. Raises TooLarge before more than the limit is read."""
+    """The body. Raises TooLarge before more than the limit is read; FastAPI's own limit answers in plain text."""
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
@@ -79,6 +80,16 @@ async def body_of(request: Request) -> bytes:
             raise TooLarge(f"The body is longer than {MAX_BODY_BYTES // 1024} KiB.")
         parts.append(part)
     return b"".join(parts)
+
+
+async def _limited(request: Request) -> Request:
+    """The same request, its body read and found to be short enough."""
+    body = await body_of(request)
+
+    async def received() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return Request(request.scope, received)
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -167,7 +178,7 @@ class OnceRoute(APIRoute):
 
         async def once(request: Request) -> Response:
             try:
-                response = await handle(request)
+                response = await handle(request if request.method == "GET" else await _limited(request))
             except Replay as replay:
                 return answer(replay.kept)
             except Problem as problem:

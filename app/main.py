@@ -10,7 +10,7 @@ from app.api import claims, directory, openings, operations, participants, progr
 from app.api.errors import install
 from app.core.database import Database
 from app.core.settings import Settings
-from app.dependencies import MAX_BODY_BYTES, State
+from app.dependencies import State
 from app.market.desk import Desks
 from app.worker import working
 
@@ -52,5 +52,5 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
     # Not included but laid in directly: a route of an included router is found anew for each request.
     app.router.routes.extend(claims.desk_router.routes)
     for face in (claims, openings, directory, participants, program, operations):
-        app.include_router(face.router, max_body_size=MAX_BODY_BYTES)
+        app.include_router(face.router)
     return app

@@ -100,8 +100,8 @@ def _figures(rounds: list[Round]) -> list[Figure]:
     return [
         Figure(f"a · claims/s, one opening, {CLIENTS} connections / pgbench", few, raw, at_least(1.5)),
         Figure(f"a · claims/s, one opening, {CROWD} connections / pgbench", many, raw, at_least(1.5)),
-        Figure(f"a · claims/s, one opening, {CLIENTS} connections / pgbench, folded", few, folded),
-        Figure(f"a · claims/s, one opening, {CROWD} connections / pgbench, folded", many, folded),
+        Figure(f"a · claims/s, one opening, {CLIENTS} connections / pgbench, folded", few, folded, at_least(1.5)),
+        Figure(f"a · claims/s, one opening, {CROWD} connections / pgbench, folded", many, folded, at_least(1.5)),
         Figure(f"a · claims in a transaction, {CLIENTS} connections", [each.few_batch for each in rounds], ones),
         Figure(f"a · claims in a transaction, {CROWD} connections", [each.many_batch for each in rounds], ones),
         Figure("a · a lone claim, median ms / pgbench", lone, lone_raw),

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-revision = "2026_11_23"
+revision = "2026_11_23_the_house"
 down_revision = None
 branch_labels = None
 depends_on = None

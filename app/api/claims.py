@@ -80,7 +80,7 @@ class ItemIn(In):
 class ClaimIn(In):
     """What to hold, and for whom. All of it is held, or none."""
 
-    participant: Annotated[UUID | Line, Field(description="A participant's id or code.", union_mode="left_to_right")]
+    participant: Annotated[Line, Field(description="A participant's id or code.")]
     items: Annotated[list[ItemIn], Field(min_length=1, max_length=MAX_ITEMS)]
 
 
@@ -197,6 +197,13 @@ class ReasonsOut(Out):
     items: list[ReasonOut]
 
 
+def _id_or_code(participant: str) -> UUID | str:
+    try:
+        return UUID(participant)
+    except ValueError:
+        return participant
+
+
 class DeskRoute(APIRoute):
     """The route of `claim`, without FastAPI's machinery for parameters, which costs more than the claim itself.
 
@@ -254,7 +261,7 @@ async def claim(
         Wanted(item.units, opening_id=item.opening_id) if item.find is None else Wanted(item.find.units, need=item.find)
         for item in body.items
     )
-    call = Call(caller, key, request.state.asked, body.participant, wanted)
+    call = Call(caller, key, request.state.asked, _id_or_code(body.participant), wanted)
     return answer(await desk_of(request, caller).claim(call))
 
 

@@ -87,9 +87,14 @@ def from_validation(error: RequestValidationError) -> Problem:
         where = [str(part) for part in each["loc"]]
         field = ".".join(where[1:]) or where[0]
         message = each["msg"].removeprefix("Value error, ")
-        errors.append({"field": field, "message": message[:1].upper() + message[1:]})
+        errors.append({"field": _cut(field, 200), "message": _cut(message[:1].upper() + message[1:], 1500)})
     detail = "; ".join(f"{each['field']}: {each['message']}" for each in errors[:5])
-    return Invalid(f"The request can't be accepted. {detail}", errors=errors)
+    return Invalid(f"The request can't be accepted. {_cut(detail, 2000)}", errors=errors[:50])
+
+
+def _cut(words: str, most: int) -> str:
+    """At most so much: names that were sent are repeated in an error, and may be of any length."""
+    return words if len(words) <= most else f"{words[:most]} …"
 
 
 def install(app: FastAPI) -> None:

@@ -8,7 +8,6 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -32,15 +31,6 @@ class Out(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-
-def _sane(when: datetime) -> datetime:
-    if not 2000 <= when.year <= 2200:
-        raise ValueError("give a time between the years 2000 and 2200")
-    return when.astimezone(UTC)
-
-
-When = Annotated[AwareDatetime, AfterValidator(_sane)]
-"""A time with its offset (RFC 3339), kept in UTC."""
 
 Moment = Annotated[
     datetime,

@@ -1,12 +1,13 @@
 """Openings: search what is open now, publish it, and keep it true."""
 
 from datetime import datetime
+from math import isfinite
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from app.access.keys import Caller
 from app.access.roles import Action
@@ -21,7 +22,6 @@ from app.api.fields import (
     Moment,
     Out,
     Page,
-    When,
     bad_cursor,
     from_cursor,
     id_from_cursor,
@@ -30,7 +30,7 @@ from app.api.fields import (
 from app.dependencies import IfMatch, OnceRoute, Session, bearer, etag, requires
 from app.market import openings
 from app.market.attributes import HOUSEHOLDS
-from app.market.needs import MAX_UNITS, Need
+from app.market.needs import MAX_UNITS, Need, When
 from app.market.openings import MAX_UNITS_TOTAL, Published
 from app.market.search import After, Found, search
 from app.market.tables import Opening
@@ -232,14 +232,20 @@ async def need_of_query(
         raise RequestValidationError([{**e, "loc": ("query", *e["loc"])} for e in error.errors()]) from None
 
 
+_MOMENT = TypeAdapter[datetime](When)
+
+
 def _after(cursor: str | None) -> After | None:
     if cursor is None:
         return None
     as_of, score, id = from_cursor(cursor, 3)
     try:
-        return After(datetime.fromisoformat(as_of), float(score), UUID(id))
+        after = After(_MOMENT.validate_strings(as_of), float(score), UUID(id))
     except ValueError:
         raise bad_cursor() from None
+    if not isfinite(after.score):
+        raise bad_cursor()
+    return after
 
 
 @router.get("/openings")

@@ -45,7 +45,7 @@ class ProgramChange(In):
     """What to change. A policy given replaces the one stored; what it leaves out is the default again."""
 
     name: Line | None = None
-    time_zone: Annotated[str | None, Field(max_length=64), AfterValidator(lambda z: z and _known_zone(z))] = None
+    time_zone: Annotated[str, Field(max_length=64), AfterValidator(_known_zone)] | None = None
     policy: MarketPolicy | None = None
 
 

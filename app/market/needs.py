@@ -1,10 +1,11 @@
 """What someone needs: the filters of a search, of a find-and-claim, and of an unmet need."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -18,6 +19,16 @@ from app.market.attributes import ATTRIBUTES, HOUSEHOLDS, unknown_names
 from app.market.vocabulary import Category, Unit
 
 MAX_UNITS = 1000
+
+
+def _sane(when: datetime) -> datetime:
+    if not 2000 <= when.year <= 2200:
+        raise ValueError("give a time between the years 2000 and 2200")
+    return when.astimezone(UTC)
+
+
+When = Annotated[AwareDatetime, AfterValidator(_sane)]
+"""A time with its offset (RFC 3339), kept in UTC; far from the ends of what PostgreSQL and Python can hold."""
 
 
 class Point(NamedTuple):
@@ -85,8 +96,8 @@ class Need(BaseModel):
         Field(description=f"One of {', '.join(HOUSEHOLDS)}.", json_schema_extra={"enum": [*HOUSEHOLDS, None]}),
     ] = None
     language: Annotated[str | None, Field(description="A BCP 47 tag: staff speak it.", max_length=35)] = None
-    starts_by: Annotated[AwareDatetime | None, Field(description="It can be taken up by then.")] = None
-    lasts_until: Annotated[AwareDatetime | None, Field(description="It doesn't end before then.")] = None
+    starts_by: Annotated[When | None, Field(description="It can be taken up by then.")] = None
+    lasts_until: Annotated[When | None, Field(description="It doesn't end before then.")] = None
 
     @field_validator("needs", "prefers")
     @classmethod
@@ -103,7 +114,7 @@ class Need(BaseModel):
     @field_validator("language")
     @classmethod
     def _language(cls, language: str | None) -> str | None:
-        return language and check_languages([language])[0]
+        return None if language is None else check_languages([language])[0]
 
     @model_validator(mode="after")
     def _distance(self) -> "Need":
