@@ -60,9 +60,23 @@ async def revision(url: str) -> str | None:
 def migrated(home: Home) -> None:
     """See that the schema is the one this code knows. The embedded database is migrated on the spot; for another
     that is its operator's decision. Raises NotReady."""
-    found, head = asyncio.run(revision(home.owner_url)), schema.head()
-    if found == head:
+    found = asyncio.run(revision(home.owner_url))
+    if found == schema.head():
         return
-    if not home.embedded:
-        raise NotReady(f"The database is at {found or 'no schema'}, this code needs {head}: run `openberth migrate`.")
+    if home.embedded:
+        migrate(home)
+        return
+    raise NotReady(
+        f"The database is at {found or 'no schema'}, this code needs {schema.head()}: run `openberth migrate`."
+    )
+
+
+def migrate(home: Home) -> None:
+    """Bring the schema to the newest revision. Raises NotReady for one that a newer Openberth has left."""
+    found = asyncio.run(revision(home.owner_url))
+    if found is not None and found not in schema.revisions():
+        raise NotReady(
+            f"The database is at {found}, which this version does not know: a newer Openberth has used it."
+            " Run that one, or give this one a database of its own."
+        )
     schema.upgrade(home.owner_url)

@@ -57,6 +57,11 @@ def upgrade_sql() -> str:
     return output.getvalue()
 
 
+def revisions() -> list[str]:
+    """Every revision that this code has, oldest first: they are named after their files, and those by date."""
+    return sorted(file.stem for file in (_SCRIPTS / "versions").glob("*.py"))
+
+
 def head() -> str:
-    """The newest revision that this code has. Revisions are named after their files, and those by date."""
-    return max(file.stem for file in (_SCRIPTS / "versions").glob("*.py"))
+    """The newest revision that this code has."""
+    return revisions()[-1]

@@ -1,5 +1,6 @@
 """How long and how large a run is, and where it says what it is doing."""
 
+import sys
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -22,7 +23,7 @@ class Plan:
     many_claims: int = 5_000_000
     growth_rounds: int = 5
     """Two databases that differ by a few per cent take more rounds to tell apart."""
-    console: Console = field(default_factory=lambda: Console(soft_wrap=True))
+    console: Console = field(default_factory=lambda: Console(width=None if sys.stdout.isatty() else 132))
 
     def say(self, words: str) -> None:
         """One line of progress."""

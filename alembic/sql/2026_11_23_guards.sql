@@ -205,6 +205,24 @@ END $$
 CREATE TRIGGER openings_updated AFTER UPDATE ON openings
   REFERENCING OLD TABLE AS before NEW TABLE AS updated FOR EACH STATEMENT EXECUTE FUNCTION openings_updated()
 ;;
+-- The rules of the market are facts too: the trail says what was set, and by whom.
+CREATE FUNCTION programs_updated() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+  WITH changed AS (
+    SELECT n.program_id, (SELECT jsonb_object_agg(key, value) FROM jsonb_each(to_jsonb(n))
+                           WHERE value IS DISTINCT FROM to_jsonb(b) -> key) AS detail
+      FROM updated n JOIN before b ON b.program_id = n.program_id
+  ), told AS (
+    INSERT INTO events (program_id, type, subject_id, data)
+    SELECT program_id, 'program.changed', program_id, '{}' FROM changed WHERE detail IS NOT NULL)
+  INSERT INTO audit (program_id, actor, action, subject_id, detail)
+  SELECT program_id, current_actor(), 'program.changed', program_id, detail FROM changed WHERE detail IS NOT NULL;
+  RETURN NULL;
+END $$
+;;
+CREATE TRIGGER programs_updated AFTER UPDATE ON programs
+  REFERENCING OLD TABLE AS before NEW TABLE AS updated FOR EACH STATEMENT EXECUTE FUNCTION programs_updated()
+;;
 -- What is only ever added leaves its trace the same way: the argument names the event.
 CREATE FUNCTION leave_trace() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN

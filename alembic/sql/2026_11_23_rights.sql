@@ -48,6 +48,6 @@ GRANT INSERT (program_id, id, service_id, organization_id, category, unit, units
 GRANT UPDATE (state, hold_until, extensions, confirmed_at, arrived_at, ended_at, reason) ON claims TO openberth_app
 ;;
 REVOKE ALL ON FUNCTION expire_lapsed, find_key, every_program, leave_trace, claims_inserted, claims_updated,
-  claims_deleted, openings_inserted, openings_updated FROM PUBLIC
+  claims_deleted, openings_inserted, openings_updated, programs_updated FROM PUBLIC
 ;;
 GRANT EXECUTE ON FUNCTION expire_lapsed, find_key, every_program TO openberth_app

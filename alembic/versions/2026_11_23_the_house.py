@@ -41,6 +41,7 @@ FUNCTIONS = (
     "claims_deleted",
     "openings_inserted",
     "openings_updated",
+    "programs_updated",
     "leave_trace",
     "refuse",
     "current_actor",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import Field, ValidationError, model_validator
@@ -15,13 +15,12 @@ from app.access.keys import Caller
 from app.access.roles import Action
 from app.api.errors import ProblemOut, documented
 from app.api.fields import Cursor, In, Limit, Line, Moment, Out, Page, id_from_cursor, to_cursor
+from app.api.routing import face
 from app.core.problems import BadRequest
 from app.dependencies import (
-    OnceRoute,
     RequiredKey,
     Session,
     answer,
-    bearer,
     body_of,
     caller_of,
     desk_of,
@@ -43,13 +42,7 @@ from app.market.vocabulary import (
 MAX_ITEMS = 10
 JSON_TYPE = re.compile(r"application/([a-z0-9.+-]+\+)?json\s*(;|$)", re.IGNORECASE)
 
-router = APIRouter(
-    prefix="/v1",
-    tags=["claims"],
-    route_class=OnceRoute,
-    dependencies=[Depends(bearer)],
-    responses=documented(400, 401, 403, 413, 422, 503),
-)
+router = face("claims")
 Worker = Annotated[Caller, requires(Action.STEER_CLAIM)]
 Provider = Annotated[Caller, requires(Action.RECEIVE_CLAIM)]
 Reader = Annotated[Caller, requires(Action.READ_CLAIMS)]
@@ -231,13 +224,7 @@ class DeskRoute(APIRoute):
         return handle
 
 
-desk_router = APIRouter(
-    prefix="/v1",
-    tags=["claims"],
-    route_class=DeskRoute,
-    dependencies=[Depends(bearer)],
-    responses=documented(400, 401, 403, 413, 422, 503),
-)
+desk_router = face("claims", DeskRoute)
 """The one unsafe route that keeps its answer itself: at the desk, with the batch."""
 
 

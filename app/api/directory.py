@@ -3,7 +3,6 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
 from pydantic import EmailStr, Field, HttpUrl, model_validator
 
 from app.access.keys import Caller
@@ -24,7 +23,8 @@ from app.api.fields import (
     id_from_cursor,
     to_cursor,
 )
-from app.dependencies import OnceRoute, Session, bearer, requires
+from app.api.routing import face
+from app.dependencies import Session, requires
 from app.market.directory import (
     Location,
     Organization,
@@ -38,13 +38,7 @@ from app.market.directory import (
 )
 from app.market.vocabulary import Category
 
-router = APIRouter(
-    prefix="/v1",
-    tags=["directory"],
-    route_class=OnceRoute,
-    dependencies=[Depends(bearer)],
-    responses=documented(400, 401, 403, 413, 422, 503),
-)
+router = face("directory")
 
 Reader = Annotated[Caller, requires(Action.READ_DIRECTORY)]
 Editor = Annotated[Caller, requires(Action.EDIT_DIRECTORY)]

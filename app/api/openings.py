@@ -5,7 +5,7 @@ from math import isfinite
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
@@ -27,7 +27,8 @@ from app.api.fields import (
     id_from_cursor,
     to_cursor,
 )
-from app.dependencies import IfMatch, OnceRoute, Session, bearer, etag, requires
+from app.api.routing import face
+from app.dependencies import IfMatch, Session, etag, requires
 from app.market import openings
 from app.market.attributes import HOUSEHOLDS
 from app.market.needs import MAX_UNITS, Need, When
@@ -36,13 +37,7 @@ from app.market.search import After, Found, search
 from app.market.tables import Opening
 from app.market.vocabulary import Category, Unit
 
-router = APIRouter(
-    prefix="/v1",
-    tags=["openings"],
-    route_class=OnceRoute,
-    dependencies=[Depends(bearer)],
-    responses=documented(400, 401, 403, 413, 422, 503),
-)
+router = face("openings")
 
 Publisher = Annotated[Caller, requires(Action.PUBLISH)]
 Searcher = Annotated[Caller, requires(Action.SEARCH)]

@@ -3,22 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
-
 from app.access.keys import Caller
 from app.access.roles import Action
-from app.api.errors import documented
 from app.api.fields import In, Line, Out
+from app.api.routing import face
 from app.casework.participants import add_participant
-from app.dependencies import OnceRoute, Session, bearer, requires
+from app.dependencies import Session, requires
 
-router = APIRouter(
-    prefix="/v1",
-    tags=["participants"],
-    route_class=OnceRoute,
-    dependencies=[Depends(bearer)],
-    responses=documented(400, 401, 403, 413, 422, 503),
-)
+router = face("participants")
 
 
 class ParticipantIn(In):

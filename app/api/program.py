@@ -4,25 +4,18 @@ from typing import Annotated
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
-from fastapi import APIRouter, Depends
 from pydantic import AfterValidator, Field
 from sqlalchemy import select
 
 from app.access.keys import Caller
 from app.access.programs import Program
 from app.access.roles import Action
-from app.api.errors import documented
 from app.api.fields import In, Line, Out
-from app.dependencies import OnceRoute, Session, bearer, requires
+from app.api.routing import face
+from app.dependencies import Session, requires
 from app.market.policy import MarketPolicy
 
-router = APIRouter(
-    prefix="/v1",
-    tags=["program"],
-    route_class=OnceRoute,
-    dependencies=[Depends(bearer)],
-    responses=documented(400, 401, 403, 413, 422, 503),
-)
+router = face("program")
 
 
 def _known_zone(name: str) -> str:

@@ -19,7 +19,8 @@ from app.cli.doctor import examine
 from app.cli.output import console, explained, fail
 from app.core.database import Database
 from app.core.settings import Settings
-from app.home import Home, home, migrated
+from app.home import Home, home, migrated, plain
+from app.home import migrate as bring_up
 from app.main import create_app
 from app.simulate import simulate as run_city
 from app.worker import work as run_loops
@@ -59,6 +60,8 @@ def serve(
         if demo:
             keys.show(asyncio.run(data.load_demo(where)))
         console.print(f"[bold]Openberth[/] on http://{host}:{port} · API at http://{host}:{port}/docs")
+        if where.embedded:
+            console.print(f'Database: psql "{plain(where.url)}"', soft_wrap=True)
         # What serves is started by import path, possibly in further processes: they are told by environment.
         os.environ["OPENBERTH_DATABASE_URL"] = where.url
         uvicorn.run(
@@ -101,7 +104,7 @@ def migrate(
         typer.echo(schema.upgrade_sql())
         return
     with explained(), home(Settings()) as where:
-        schema.upgrade(where.owner_url)
+        bring_up(where)
         console.print(f"The schema is at {schema.head()}.")
 
 

@@ -46,7 +46,7 @@ def is_problem(response: Response, status: int) -> bool:
         response.status_code == document["status"] == status
         and response.headers["content-type"] == "application/problem+json"
         and {"type", "title", "detail"} <= set(document)
-        and document["detail"].endswith((".", "`."))
+        and " " in document["detail"]
     )
 
 

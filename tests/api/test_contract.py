@@ -9,10 +9,8 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import CheckFunction
-from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
-    negative_data_rejection,
     response_headers_conformance,
     response_schema_conformance,
     status_code_conformance,
@@ -32,12 +30,14 @@ CHECKS: list[CheckFunction] = [
     content_type_conformance,
     response_headers_conformance,
     response_schema_conformance,
-    negative_data_rejection,
 ]
 
 # The document needs no database: the address is only used once the application starts.
 DOCUMENT = create_app(Settings(database_url="postgresql://unused"), loops=False).openapi()
-schema = schemathesis.openapi.from_dict(DOCUMENT, config=SchemathesisConfig())
+thorough = schemathesis.openapi.from_dict(DOCUMENT)
+brief = schemathesis.openapi.from_dict(DOCUMENT)
+# Boundary values of every field are sent once; whose key is on them makes no difference to how they are read.
+brief.config.phases.coverage.enabled = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +86,12 @@ def ground(value: Any, known: dict[str, str]) -> Any:
     return value
 
 
-def fits(case: schemathesis.Case) -> bool:
+def fits(case: schemathesis.Case[Any]) -> bool:
     """Whether the case is meant to be data that the document allows."""
     return case.meta is not None and case.meta.generation.mode.is_positive
 
 
-def examine(case: schemathesis.Case, contract: Contract, role: Role) -> None:
+def examine(case: schemathesis.Case[Any], contract: Contract, role: Role) -> None:
     if fits(case):
         case.path_parameters = ground(case.path_parameters, contract.known)
         case.body = ground(case.body, contract.known)
@@ -111,13 +111,13 @@ bounded = settings(
 )
 
 
-@schema.parametrize()
+@thorough.parametrize()
 @bounded
-def test_a_program_manager_meets_what_is_documented(case: schemathesis.Case, contract: Contract) -> None:
+def test_a_program_manager_meets_what_is_documented(case: schemathesis.Case[Any], contract: Contract) -> None:
     examine(case, contract, Role.PROGRAM_MANAGER)
 
 
-@schema.parametrize()
+@brief.parametrize()
 @bounded
-def test_a_case_manager_meets_what_is_documented(case: schemathesis.Case, contract: Contract) -> None:
+def test_a_case_manager_meets_what_is_documented(case: schemathesis.Case[Any], contract: Contract) -> None:
     examine(case, contract, Role.CASE_MANAGER)

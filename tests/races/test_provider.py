@@ -51,11 +51,13 @@ async def test_adjustments_commute_with_claims_and_each_counts(pair: Pair) -> No
     steps = [draw.choice([-4, -2, -1, 1, 2]) for _ in range(40)]
     stop = asyncio.Event()
     watching = asyncio.create_task(watch(pair, stop))
-    claimed, *adjusted = await asyncio.gather(
+    claimed, adjusted = await asyncio.gather(
         claims(pair, opening, 60),
-        *(
-            pair.side(nr).call("POST", path, role=Role.PROVIDER, key=str(uuid4()), json={"by": by})
-            for nr, by in enumerate(steps)
+        asyncio.gather(
+            *(
+                pair.side(nr).call("POST", path, role=Role.PROVIDER, key=str(uuid4()), json={"by": by})
+                for nr, by in enumerate(steps)
+            )
         ),
     )
     stop.set()
@@ -76,8 +78,9 @@ async def test_the_total_never_drops_below_what_is_taken(pair: Pair) -> None:
     opening = await pair.here.opening(50)
     stop = asyncio.Event()
     watching = asyncio.create_task(watch(pair, stop))
-    claimed, *changed = await asyncio.gather(
-        claims(pair, opening, 60), *(change(pair, total, opening, units_total=total) for total in range(45, 5, -2))
+    claimed, changed = await asyncio.gather(
+        claims(pair, opening, 60),
+        asyncio.gather(*(change(pair, total, opening, units_total=total) for total in range(45, 5, -2))),
     )
     stop.set()
     assert await watching

@@ -105,7 +105,7 @@ async def test_one_key_for_a_claim_and_for_an_adjustment_is_no_fault_of_the_serv
     [code] = await pair.people(1)
     claim = {"participant": code, "items": [{"opening_id": opening["id"]}]}
     adjust = f"/v1/openings/{opening['id']}/adjust"
-    answers = []
+    answers: list[Response] = []
     for number in range(ROUNDS):
         key = str(uuid4())
         answers += await asyncio.gather(
