@@ -13,7 +13,7 @@ from app.core.problems import Invalid, Problem, TooManyHolds
 from app.core.rendering import to_json
 from app.market.answers import claim_answer
 from app.market.calls import Call
-from app.market.decide import Held, Offer, Refused, Request, TooMany, decide
+from app.market.decide import Held, Item, Offer, Refused, Request, TooMany, decide
 from app.market.policy import MarketPolicy
 
 LOOKUP, LOCK, WORKERS, HOLDS, HOLD = (
@@ -26,25 +26,25 @@ Outcome = Kept | Problem | Refused
 
 @dataclass(slots=True)
 class _Writes:
-    """The columns of `hold.sql`, gathered over a batch."""
+    """The rows of `hold.sql`, gathered over a batch: calls, and the items held for each by its number from 1."""
 
-    bundles: list[tuple[Any, ...]] = field(default_factory=list)
-    claims: list[tuple[Any, ...]] = field(default_factory=list)
-    answers: list[tuple[Any, ...]] = field(default_factory=list)
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
+    items: list[tuple[Any, ...]] = field(default_factory=list)
 
-    def columns(self) -> list[list[Any]]:
-        return [
-            list(column) for rows in (self.bundles, self.claims, self.answers) for column in zip(*rows, strict=True)
-        ]
+    def columns(self) -> list[tuple[Any, ...]]:
+        return [column for rows in (self.calls, self.items) for column in zip(*rows, strict=True)]
 
 
 class Batch:
     """One transaction of the desk, step by step."""
 
-    def __init__(self, connection: PooledConnection, program_id: UUID, calls: Sequence[Call]) -> None:
+    def __init__(
+        self, connection: PooledConnection, program_id: UUID, calls: Sequence[tuple[Call, tuple[Item, ...]]]
+    ) -> None:
         self._connection = connection
         self._program_id = program_id
-        self._calls = calls
+        self._calls = [call for call, _ in calls]
+        self._items = [items for _, items in calls]
         self._outcomes: list[Outcome | None] = [None] * len(calls)
         self._people: list[tuple[UUID, str]] = []
         self._openings: dict[UUID, Offer] = {}
@@ -88,7 +88,7 @@ class Batch:
 
     async def lock(self) -> None:
         """Lock every opening that a call names or has found, and expire the holds on them that have lapsed."""
-        ids = sorted({id for i in self._open() for item in self._calls[i].items for id in item.candidates})
+        ids = sorted({id for i in self._open() for item in self._items[i] for id in item.candidates})
         rows = await self._connection.fetch(LOCK, self._program_id, ids)
         if any(row["next_lapse_at"] is not None and row["next_lapse_at"] <= row["now"] for row in rows):
             await self._connection.execute("SELECT expire_lapsed($1, $2)", self._program_id, ids)
@@ -112,8 +112,8 @@ class Batch:
             self._now = await self._connection.fetchval("SELECT clock_timestamp()")
         holds = await self._holds(policy, undecided)
         requests = [
-            Request(call.caller.id, call.items, holds.get(call.caller.id, 0))
-            for call in (self._calls[index] for index in undecided)
+            Request(caller_id, self._items[index], holds.get(caller_id, 0))
+            for index, caller_id in ((index, self._calls[index].caller.id) for index in undecided)
         ]
         outcomes = decide(self._openings, requests, policy=policy, zone=time_zone, now=self._now)
         writes = _Writes()
@@ -127,7 +127,7 @@ class Batch:
                 )
             else:
                 self._outcomes[index] = outcome
-        if writes.claims:
+        if writes.calls:
             await self._connection.execute(HOLD, self._program_id, self._now, *writes.columns())
 
     async def _holds(self, policy: MarketPolicy, undecided: list[int]) -> dict[UUID, int]:
@@ -142,9 +142,9 @@ class Batch:
         call = self._calls[index]
         participant_id, code = self._people[index]
         bundle_id = new_id()
-        writes.bundles.append((bundle_id, participant_id, call.caller.id))
+        nr = len(writes.calls) + 1
         claims = []
-        for item, (opening_id, hold_until) in zip(call.items, held.placed, strict=True):
+        for item, (opening_id, hold_until) in zip(self._items[index], held.placed, strict=True):
             opening = self._openings[opening_id]
             claim = claim_answer(
                 id=new_id(),
@@ -156,19 +156,11 @@ class Batch:
                 hold_until=hold_until,
             )
             claims.append(claim)
-            writes.claims.append(
-                (
-                    claim["id"],
-                    bundle_id,
-                    opening_id,
-                    opening.organization_id,
-                    call.caller.id,
-                    call.caller.organization_id,
-                    item.units,
-                    item.need.model_dump_json(exclude_defaults=True) if item.need else None,
-                    hold_until,
-                )
-            )
+            need = item.need.model_dump_json(exclude_defaults=True) if item.need else None
+            writes.items.append((nr, claim["id"], opening_id, opening.organization_id, item.units, need, hold_until))
         answer = Kept(201, to_json({"bundle_id": bundle_id, "claims": claims}))
-        writes.answers.append((call.caller.id, call.key, call.fingerprint, answer.body))
+        caller = call.caller
+        writes.calls.append(
+            (bundle_id, participant_id, caller.id, caller.organization_id, call.key, call.fingerprint, answer.body)
+        )
         return answer

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from app.access.keys import Caller
-from app.market.decide import Item
 from app.market.needs import Need
 
 
@@ -26,4 +25,3 @@ class Call:
     fingerprint: bytes
     participant: UUID | str
     wanted: tuple[Wanted, ...]
-    items: tuple[Item, ...] = ()

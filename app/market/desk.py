@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import monotonic
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -43,6 +43,7 @@ SIDE_WORK = 4
 @dataclass(slots=True)
 class _Waiting:
     call: Call
+    items: tuple[Item, ...]
     outcome: asyncio.Future[Outcome]
 
 
@@ -100,7 +101,7 @@ class Desk:
         capped = False
         for look in range(LOOKS):
             items = await self._look(call, look) if searching else _named(call)
-            outcome = await self._queue(replace(call, items=items))
+            outcome = await self._queue(call, items)
             if isinstance(outcome, Kept):
                 return outcome
             if isinstance(outcome, TooManyHolds) and not capped:
@@ -130,8 +131,8 @@ class Desk:
                 items.append(Item(wanted.units, candidates, wanted.need, complete=len(found) < limit))
         return tuple(items)
 
-    async def _queue(self, call: Call) -> Outcome:
-        waiting = _Waiting(call, asyncio.get_running_loop().create_future())
+    async def _queue(self, call: Call, items: tuple[Item, ...]) -> Outcome:
+        waiting = _Waiting(call, items, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._runner is None:
             self._runner = asyncio.create_task(self._run())
@@ -148,7 +149,7 @@ class Desk:
     async def _serve(self, batch: list[_Waiting]) -> None:
         """Answer every call of the batch. If the batch breaks, each is tried alone: none can spoil another's."""
         try:
-            outcomes = await self._transact([each.call for each in batch])
+            outcomes = await self._transact(batch)
         except Exception as error:
             log.info("a batch of %d claims broke and is tried one by one: %r", len(batch), error)
             for each in batch:
@@ -163,7 +164,7 @@ class Desk:
         between decision and insert, the connection is gone. Its key makes trying again safe even then."""
         for attempt in range(TRIES):
             try:
-                [outcome] = await self._transact([waiting.call])
+                [outcome] = await self._transact([waiting])
             except Exception as error:
                 if attempt == TRIES - 1 and not waiting.outcome.done():
                     waiting.outcome.set_exception(error)
@@ -171,8 +172,9 @@ class Desk:
                 _tell(waiting, outcome)
                 return
 
-    async def _transact(self, calls: Sequence[Call]) -> list[Outcome]:
+    async def _transact(self, waiting: Sequence[_Waiting]) -> list[Outcome]:
         async with self._database.batch(self._program_id, "desk") as connection:
+            calls = [(each.call, each.items) for each in waiting]
             batch = Batch(connection, self._program_id, calls)
             await batch.look_up()
             await batch.lock()

@@ -60,7 +60,7 @@ def _on_claim(verb: str, **request: Any) -> Prepare:
 
 
 async def _policy(_: Program) -> Call:
-    return "PATCH", "/v1/program", {"json": {"name": "A new name"}}
+    return "PATCH", "/v1/program", {"json": {"name": f"Program {uuid4()}"}}
 
 
 CALLS: dict[str, Prepare] = {

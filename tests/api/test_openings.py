@@ -178,7 +178,13 @@ async def test_the_total_never_goes_below_what_is_taken(program: Program) -> Non
 
 
 async def test_null_clears_what_can_be_left_out(program: Program) -> None:
-    terms = {"minimum_age": 18, "maximum_age": 24, "hold_minutes": 30, "starts_at": at(hours=1), "ends_at": at(days=2)}
+    terms: dict[str, Any] = {
+        "minimum_age": 18,
+        "maximum_age": 24,
+        "hold_minutes": 30,
+        "starts_at": at(hours=1),
+        "ends_at": at(days=2),
+    }
     opening = await program.opening(**terms)
     cleared = (await change(program, opening, **dict.fromkeys(terms))).json()
     assert {name: cleared[name] for name in terms} == dict.fromkeys(terms)

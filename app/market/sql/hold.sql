@@ -2,20 +2,21 @@
 -- triggers on claims move the counts and write events and trail. Answers go in by key order, so that two
 -- processes with the same keys wait for each other instead of deadlocking; a key that is taken by now fails the
 -- batch, and its requests are then tried one by one.
-WITH bundled AS (
+WITH call AS MATERIALIZED (
+  SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::bytea[], $9::bytea[])
+       WITH ORDINALITY
+       AS c (bundle_id, participant_id, caller_id, worker_organization_id, key, fingerprint, body, nr)
+), bundled AS (
   INSERT INTO bundles (program_id, id, participant_id, claimed_by, created_at)
-  SELECT $1, b.id, b.participant_id, b.claimed_by, $2
-    FROM unnest($3::uuid[], $4::uuid[], $5::uuid[]) AS b (id, participant_id, claimed_by)
+  SELECT $1, bundle_id, participant_id, caller_id, $2 FROM call
 ), claimed AS (
   INSERT INTO claims (program_id, id, bundle_id, opening_id, organization_id, claimed_by, worker_organization_id,
                       units, state, need, held_at, hold_until)
-  SELECT $1, c.id, c.bundle_id, c.opening_id, c.organization_id, c.claimed_by, c.worker_organization_id,
-         c.units, 'held', c.need::jsonb, $2, c.hold_until
-    FROM unnest($6::uuid[], $7::uuid[], $8::uuid[], $9::uuid[], $10::uuid[], $11::uuid[], $12::int[], $13::text[],
-                $14::timestamptz[])
-         AS c (id, bundle_id, opening_id, organization_id, claimed_by, worker_organization_id, units, need, hold_until)
+  SELECT $1, i.id, call.bundle_id, i.opening_id, i.organization_id, call.caller_id, call.worker_organization_id,
+         i.units, 'held', i.need::jsonb, $2, i.hold_until
+    FROM unnest($10::int[], $11::uuid[], $12::uuid[], $13::uuid[], $14::int[], $15::text[], $16::timestamptz[])
+         AS i (nr, id, opening_id, organization_id, units, need, hold_until)
+    JOIN call ON call.nr = i.nr
 )
 INSERT INTO idempotency (program_id, caller_id, key, fingerprint, status, body)
-SELECT $1, a.caller_id, a.key, a.fingerprint, 201, a.body
-  FROM unnest($15::uuid[], $16::text[], $17::bytea[], $18::bytea[]) AS a (caller_id, key, fingerprint, body)
- ORDER BY a.caller_id, a.key
+SELECT $1, caller_id, key, fingerprint, 201, body FROM call ORDER BY caller_id, key

@@ -1,0 +1,126 @@
+"""Migrations: there and back, without drift from the code, and never hanging behind somebody's lock."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from app import schema
+from app.core.database import asyncpg_url
+from tests import catalog
+from tests.conftest import Server
+
+FOLDER = Path(__file__).parent.parent / "alembic"
+EVERYTHING = catalog.TABLES | catalog.REST
+
+
+@pytest.fixture
+async def empty_database(server: Server) -> AsyncIterator[str]:
+    """The owner's address of a database in which nothing is."""
+    name = f"empty_{uuid4().hex[:12]}"
+    await server.admin(f"CREATE DATABASE {name} OWNER openberth_owner")
+    yield server.url(name)
+    await server.admin(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def in_database(url: str, job: Any) -> Any:
+    """What a synchronous job answers that is given a connection."""
+    engine = create_async_engine(asyncpg_url(url))
+    try:
+        async with engine.begin() as connection:
+            return await connection.run_sync(job)
+    finally:
+        await engine.dispose()
+
+
+async def test_up_from_nothing_down_to_nothing_and_up_again(empty_database: str) -> None:
+    nothing = await catalog.read(empty_database, EVERYTHING)
+    await asyncio.to_thread(schema.upgrade, empty_database)
+    first = await catalog.read(empty_database, EVERYTHING)
+    assert all(first[name] for name in EVERYTHING if name != "types")
+
+    await asyncio.to_thread(schema.downgrade, empty_database, "base")
+    assert not catalog.differences(nothing, await catalog.read(empty_database, EVERYTHING))
+
+    await asyncio.to_thread(schema.upgrade, empty_database)
+    assert not catalog.differences(first, await catalog.read(empty_database, EVERYTHING))
+
+
+async def test_upgrading_twice_changes_nothing(own_database: str) -> None:
+    before = await catalog.read(own_database, EVERYTHING)
+    await asyncio.to_thread(schema.upgrade, own_database)
+    assert not catalog.differences(before, await catalog.read(own_database, EVERYTHING))
+
+
+# What alembic doesn't know is compared below, with everything else.
+@pytest.mark.filterwarnings("ignore:Did not recognize type 'cube'", "ignore:Computed default")
+async def test_alembic_finds_no_drift(own_database: str) -> None:
+    def compare(connection: Connection) -> list[Any]:
+        options = {"compare_type": True, "compare_server_default": True}
+        found: list[Any] = compare_metadata(MigrationContext.configure(connection, opts=options), schema.METADATA)
+        return found
+
+    assert await in_database(own_database, compare) == []
+
+
+async def test_the_code_describes_the_migrated_tables_to_the_letter(own_database: str, empty_database: str) -> None:
+    """Alembic's comparison passes over check constraints, partial indexes and storage; the catalogs don't."""
+
+    def create(connection: Connection) -> None:
+        for extension in ("cube", "btree_gist"):
+            connection.execute(text(f"CREATE EXTENSION {extension}"))
+        schema.METADATA.create_all(connection)
+
+    await in_database(empty_database, create)
+    migrated = await catalog.read(own_database, catalog.TABLES)
+    described = await catalog.read(empty_database, catalog.TABLES)
+    assert all(described.values())
+    assert not catalog.differences(migrated, described)
+
+
+def test_migrations_are_named_by_their_day_and_come_in_that_order() -> None:
+    scripts = ScriptDirectory(str(FOLDER))
+    newest_first = list(scripts.walk_revisions())
+    files = [Path(script.path).name for script in reversed(newest_first)]
+    assert files
+    assert files == sorted(file.name for file in (FOLDER / "versions").glob("*.py"))
+    for script, file in zip(reversed(newest_first), files, strict=True):
+        assert re.fullmatch(r"\d{4}_\d{2}_\d{2}_[a-z0-9_]+\.py", file)
+        assert file.startswith(script.revision)
+    assert len(scripts.get_heads()) == 1
+    for statements in (FOLDER / "sql").iterdir():
+        assert re.fullmatch(r"\d{4}_\d{2}_\d{2}_[a-z0-9_]+\.sql", statements.name)
+        assert statements.name[:10] in {name[:10] for name in files}
+
+
+def test_every_migration_begins_by_limiting_how_long_it_waits() -> None:
+    statements = schema.upgrade_sql()
+    assert "SET lock_timeout = '" in statements
+    assert "SET statement_timeout = '" in statements
+    assert statements.index("SET lock_timeout") < statements.index("CREATE TABLE")
+    assert not re.search(r"SET lock_timeout = '?0", statements)
+
+
+async def test_a_migration_gives_up_behind_a_lock_and_leaves_all_as_it_was(own_database: str) -> None:
+    before = await catalog.read(own_database, EVERYTHING)
+    busy = await asyncpg.connect(own_database)
+    try:
+        async with busy.transaction():
+            await busy.execute("LOCK TABLE claims IN ACCESS SHARE MODE")
+            with pytest.raises(DBAPIError, match="lock timeout"):
+                await asyncio.to_thread(schema.downgrade, own_database, "base")
+            assert await busy.fetchval("SELECT count(*) FROM claims") == 0
+    finally:
+        await busy.close()
+    assert not catalog.differences(before, await catalog.read(own_database, EVERYTHING))
