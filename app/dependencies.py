@@ -150,7 +150,9 @@ async def open_session(request: Request) -> AsyncIterator[AsyncSession]:
     async with state_of(request).database.transaction(caller.program_id, str(caller.id)) as session:
         key = None if request.method == "GET" else idempotency_key(request)
         if key is not None:
-            asked = fingerprint(request.method, request.url.path, await request.body())
+            # The precondition is part of what is asked: with another ETag it is another request.
+            precondition = request.headers.get("if-match", "").encode()
+            asked = fingerprint(request.method, request.url.path, await request.body() + precondition)
             if (kept := await begin(session, caller, key, asked)) is not None:
                 raise Replay(kept)
             request.state.once = Once(session, caller, key, await session.begin_nested())

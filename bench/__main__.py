@@ -7,8 +7,9 @@ core for the server, one for the database and some for the load is what it is ma
 share. The database runs with `fsync` and `synchronous_commit` on, in a folder that is removed at the end.
 
 a  claims/s on one opening: the desk takes all that wait in one transaction; pgbench with 32 clients makes a
-   transaction of each, with the same statements, role, triggers and bytes. Also, without a goal: how many claims
-   a transaction took, pgbench with fewer and larger statements, and the latency of a claim that is alone.
+   transaction of each, under the same role, through the same triggers, writing as many bytes; once statement by
+   statement as such a route would, and once "folded" into as few statements as the desk uses. Also, without a
+   goal: how many claims went into a transaction, and the latency of a claim that is alone.
 b  claims/s over a thousand openings, beside a FastAPI route that validates the same body and sends it back.
 c  the 95th percentile of a search over HTTP, beside that of the statement it runs.
 d  claims/s and a lone claim's latency with five million claims in the table, beside ten thousand.
@@ -18,6 +19,7 @@ A run with any refused or broken request, or where the database's counts disagre
 """
 
 import os
+import signal
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -60,6 +62,8 @@ def bench(
     if wrk_missing():
         plan.console.print(NO_WRK)
         raise typer.Exit(2)
+    # A plain kill, too, goes through the `with` blocks: they end the servers and remove the folder.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     plan.say(f"{os.cpu_count()} cores, load {_load()} before")
     figures, errors = measured(plan, letters)
     plan.say(f"load {_load()} after")

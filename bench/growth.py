@@ -54,7 +54,7 @@ def measure(plan: Plan, folder: Path) -> list[Figure]:
 
 def _grown(plan: Plan, cluster: Cluster, name: str, claims: int) -> Stage:
     """A stage with a thousand openings and a past of so many claims."""
-    minutes = " This takes three to four minutes." if claims >= 1_000_000 else ""
+    minutes = " This takes some minutes." if claims >= 1_000_000 else ""
     plan.say(f"d: loading {claims:,} claims.{minutes}")
     began = time.monotonic()
     stage = set_stage(cluster, name)

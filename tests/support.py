@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from fastapi import FastAPI
 from httpx import AsyncClient, Response
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from app.access.keys import create_key
 from app.access.programs import add_program
@@ -114,6 +114,14 @@ class Program:
     ) -> Response:
         """One step of a claim's life."""
         return await self.call("POST", f"/v1/claims/{claim['id']}/{verb}", role=role, **request)
+
+    async def lapse(self, claim: dict[str, Any]) -> None:
+        """Let a hold lapse within milliseconds, by the rights of the schema's owner, and wait until it has."""
+        async with self.house.owner.transaction(self.id, "tests") as session:
+            shorter = "UPDATE claims SET hold_until = clock_timestamp() + interval '20 ms' WHERE id = :id"
+            await session.execute(text(shorter), {"id": claim["id"]})
+        async with self.house.owner.transaction(self.id, "tests") as session:
+            await session.execute(text("SELECT pg_sleep(0.03)"))
 
     async def look(self, opening: dict[str, Any]) -> dict[str, Any]:
         """The opening as it stands."""

@@ -31,9 +31,12 @@ LAPSE = "UPDATE claims SET hold_until = clock_timestamp() + interval '20 ms' WHE
 async def ledger(shared_database: str) -> AsyncIterator[Ledger]:
     """A program of this test's own, spoken to as the owner. Whatever a test does, the books balance after it."""
     connection = await asyncpg.connect(shared_database)
-    yield await open_ledger(connection)
-    assert not await books.faults(connection, "counts", "lapses", "trail")
-    await connection.close()
+    try:
+        ledger = await open_ledger(connection)
+        yield ledger
+        assert not await books.faults(connection, "counts", "lapses", "trail", program_id=ledger.program_id)
+    finally:
+        await connection.close()
 
 
 async def lapse(ledger: Ledger, claim_id: object) -> None:

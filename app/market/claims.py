@@ -351,11 +351,11 @@ async def _replace(
     known = tuple(id for id in candidates if id in offers)
     item = Item(row.units, known, need or Need(units=row.units))
     policy = await program_policy(session, caller.program_id)
-    # A cap must not cost the person a place that the provider's mistake took away.
     [outcome] = decide(
         offers,
-        [Request(row.claimed_by, (item,))],
-        policy=policy.model_copy(update={"max_active_holds": None}),
+        # With no holds counted: a cap must not cost the person a place that the provider's mistake took away.
+        [Request(row.claimed_by, (item,), holds=0)],
+        policy=policy,
         zone=await _zone(session, caller.program_id),
         now=moment,
     )

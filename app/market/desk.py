@@ -128,7 +128,9 @@ class Desk:
                     continue
                 found = await search(session, self._program_id, wanted.need, limit=limit)
                 candidates = tuple(each.opening.id for each in found)
-                items.append(Item(wanted.units, candidates, wanted.need, complete=len(found) < limit))
+                # What lies beyond the longest list is not worth looking for again.
+                complete = len(found) < limit or limit == SHORTLIST
+                items.append(Item(wanted.units, candidates, wanted.need, complete))
         return tuple(items)
 
     async def _queue(self, call: Call, items: tuple[Item, ...]) -> Outcome:

@@ -154,8 +154,11 @@ async def test_a_refusal_is_answered_alike_even_when_it_would_succeed_by_now(pro
 
 async def test_what_a_refused_call_did_is_undone(program: Program) -> None:
     claim = await program.held(await program.opening())
+    await program.lapse(claim)
     before = await trail(program)
-    await program.step(claim, "arrive", key=str(uuid4()))
+    # On its way to the refusal it comes upon the lapsed hold, and expires it.
+    refused = await program.step(claim, "confirm", key=str(uuid4()))
+    assert (refused.status_code, refused.json()["state"]) == (409, "expired")
     assert await trail(program) == before
 
 

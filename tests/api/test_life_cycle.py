@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from app.access.keys import create_key
 from app.access.roles import Role
@@ -45,21 +44,12 @@ def body_of(verb: str) -> dict[str, Any]:
     return {"json": {"reason": "in_hospital"}} if verb == "decline" else {}
 
 
-async def lapse(program: Program, claim: dict[str, Any]) -> None:
-    """Let a hold lapse now, by the rights of the schema's owner, and wait until it has."""
-    async with program.house.owner.transaction(program.id, "tests") as session:
-        shorter = "UPDATE claims SET hold_until = clock_timestamp() + interval '20 ms' WHERE id = :id"
-        await session.execute(text(shorter), {"id": claim["id"]})
-    async with program.house.owner.transaction(program.id, "tests") as session:
-        await session.execute(text("SELECT pg_sleep(0.03)"))
-
-
 async def claim_in(program: Program, state: ClaimState) -> dict[str, Any]:
     """A claim of one of two units of an opening, in this state."""
     claim = await program.held(await program.opening(2))
     for verb in PATHS[state]:
         if verb == "lapse":
-            await lapse(program, claim)
+            await program.lapse(claim)
         else:
             response = await program.step(claim, verb, **body_of(verb))
             assert response.status_code == 200, response.text
@@ -228,7 +218,7 @@ async def test_claims_are_listed_newest_first_by_state_opening_and_bundle(progra
     claims = [await program.held(opening) for _ in range(3)]
     other = await program.held(await program.opening())
     await program.step(claims[0], "confirm")
-    await lapse(program, claims[1])
+    await program.lapse(claims[1])
     newest = [other, *reversed(claims)]
 
     async def listed(**params: Any) -> list[str]:

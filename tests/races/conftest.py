@@ -51,7 +51,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """The two processes, the database they share, and how many deadlocks it has seen."""
+    """The two processes and the database they share."""
 
     url: str
     both: tuple[Served, Served]
@@ -75,4 +75,4 @@ async def pair(servers: Servers) -> AsyncIterator[Pair]:
     first, second = servers.both
     program = await new_program(first)
     yield Pair(servers.url, program, replace(program, house=second))
-    await books.check(servers.url)
+    await books.check(servers.url, program.id)
