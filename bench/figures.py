@@ -78,7 +78,9 @@ class Figure:
 
 def write(figures: Sequence[Figure], path: Path) -> None:
     """The figures as a file for machines."""
-    path.write_text(json.dumps([each.document() for each in figures], indent=2) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps([each.document() for each in figures], indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
 
 
 def table(figures: Sequence[Figure]) -> Table:

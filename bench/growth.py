@@ -89,7 +89,7 @@ def _compared(plan: Plan, few: Stage, many: Stage, folder: Path) -> list[Figure]
                 held(address, stage, openings[stage.name], connections=CONNECTIONS, seconds=1)
             for kind, stage, address in pair if nr % 2 == 0 else reversed(pair):
                 ids = openings[stage.name]
-                run = held(address, stage, ids, connections=CONNECTIONS, seconds=plan.seconds)
+                run = held(address, stage, ids, connections=CONNECTIONS, seconds=plan.seconds // 2)
                 rates[kind].append(run.per_second)
                 alone = held(address, stage, ids, connections=1, seconds=min(plan.seconds, LONE_SECONDS))
                 lone[kind].append(alone.median)

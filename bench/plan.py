@@ -21,8 +21,8 @@ class Plan:
     openings: int = 100_000
     few_claims: int = 10_000
     many_claims: int = 5_000_000
-    growth_rounds: int = 5
-    """Two databases that differ by a few per cent take more rounds to tell apart."""
+    growth_rounds: int = 9
+    """Two databases that differ by a few per cent take more rounds, of half the length, to tell apart."""
     console: Console = field(default_factory=lambda: Console(width=None if sys.stdout.isatty() else 132))
 
     def say(self, words: str) -> None:

@@ -30,6 +30,9 @@ def serving(log: Path, module: str, *arguments: str, ready: str, **settings: obj
     address = f"http://127.0.0.1:{port}"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBERTH_")}
     environment |= {f"OPENBERTH_{name.upper()}": str(value) for name, value in settings.items()}
+    # Compiled Python is kept, as an installer leaves it, whatever our own environment says; but out of the checkout.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment["PYTHONPYCACHEPREFIX"] = str(log.parent / "pycache")
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments, "--port", str(port)],

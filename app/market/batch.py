@@ -1,10 +1,12 @@
-"""One transaction of the desk: look up, lock, decide, write."""
+"""One transaction of the desk: look up and lock, decide, write."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
+
+from asyncpg import Record
 
 from app.access.idempotency import Kept, refuse_other
 from app.core.database import PooledConnection, load_sql
@@ -16,9 +18,7 @@ from app.market.calls import Call
 from app.market.decide import Held, Item, Offer, Refused, Request, TooMany, decide
 from app.market.policy import MarketPolicy
 
-LOOKUP, LOCK, WORKERS, HOLDS, HOLD = (
-    load_sql(__file__, name) for name in ("lookup", "lock", "workers", "holds", "hold")
-)
+OPEN, LOCK, WORKERS, HOLDS, HOLD = (load_sql(__file__, name) for name in ("open", "lock", "workers", "holds", "hold"))
 
 Outcome = Kept | Problem | Refused
 """What a batch makes of a call: its answer, an error, or that it can't be held now."""
@@ -56,56 +56,52 @@ class Batch:
         assert len(outcomes) == len(self._calls), "every call has its outcome"
         return outcomes
 
-    def _open(self) -> list[int]:
-        """The calls that have no outcome yet."""
-        return [index for index, outcome in enumerate(self._outcomes) if outcome is None]
-
-    async def look_up(self) -> None:
-        """Find the answers that keys already have, and the participants."""
-        ids = [c.participant if isinstance(c.participant, UUID) else None for c in self._calls]
-        codes = [c.participant if isinstance(c.participant, str) else None for c in self._calls]
+    async def open(self) -> None:
+        """Find the answers that keys already have and the participants; lock every opening that a call names or has
+        found, and expire the holds on them that have lapsed."""
+        ids = sorted({id for items in self._items for item in items for id in item.candidates})
+        participants = [call.participant for call in self._calls]
         rows = await self._connection.fetch(
-            LOOKUP,
+            OPEN,
             self._program_id,
             [call.caller.id for call in self._calls],
             [call.key for call in self._calls],
+            [each if isinstance(each, UUID) else None for each in participants],
+            [each if isinstance(each, str) else None for each in participants],
             ids,
-            codes,
         )
-        for index, (call, row) in enumerate(zip(self._calls, rows, strict=True)):
-            self._people.append((row["participant_id"], row["participant_code"]))
-            if row["fingerprint"] is not None:
-                try:
-                    refuse_other(row["fingerprint"], call.fingerprint)
-                    self._outcomes[index] = Kept(row["status"], row["body"])
-                except Problem as problem:
-                    self._outcomes[index] = problem
-            elif row["participant_id"] is None:
-                self._outcomes[index] = Invalid.at(
-                    "participant",
-                    f"No participant {call.participant} in this program. POST /v1/participants gives a new code.",
-                )
-
-    async def lock(self) -> None:
-        """Lock every opening that a call names or has found, and expire the holds on them that have lapsed."""
-        ids = sorted({id for i in self._open() for item in self._items[i] for id in item.candidates})
-        rows = await self._connection.fetch(LOCK, self._program_id, ids)
+        found = {row["nr"]: row for row in rows if row["nr"] is not None}
+        rows = [row for row in rows if row["nr"] is None]
         if any(row["next_lapse_at"] is not None and row["next_lapse_at"] <= row["now"] for row in rows):
             await self._connection.execute("SELECT expire_lapsed($1, $2)", self._program_id, ids)
             rows = await self._connection.fetch(LOCK, self._program_id, ids)
         self._openings = {row[0]: Offer(*row[:16]) for row in rows}
         self._now = max((row["now"] for row in rows), default=None)
-        for index in self._open():
-            call = self._calls[index]
-            for nr, wanted in enumerate(call.wanted):
-                if wanted.opening_id is not None and wanted.opening_id not in self._openings:
-                    self._outcomes[index] = Invalid.at(
-                        f"items.{nr}.opening_id", f"No opening {wanted.opening_id} in this program."
-                    )
+        for index, call in enumerate(self._calls):
+            self._outcomes[index] = self._settled(call, found[index + 1])
+
+    def _settled(self, call: Call, found: Record) -> Outcome | None:
+        """What can be said of a call without deciding: its kept answer, or what is wrong with it."""
+        self._people.append((found["participant_id"], found["participant_code"]))
+        if found["fingerprint"] is not None:
+            try:
+                refuse_other(found["fingerprint"], call.fingerprint)
+            except Problem as problem:
+                return problem
+            return Kept(found["status"], found["body"])
+        if found["participant_id"] is None:
+            return Invalid.at(
+                "participant",
+                f"No participant {call.participant} in this program. POST /v1/participants gives a new code.",
+            )
+        for nr, wanted in enumerate(call.wanted):
+            if wanted.opening_id is not None and wanted.opening_id not in self._openings:
+                return Invalid.at(f"items.{nr}.opening_id", f"No opening {wanted.opening_id} in this program.")
+        return None
 
     async def hold(self, policy: MarketPolicy, time_zone: ZoneInfo) -> None:
         """Decide, and write all that is held."""
-        undecided = self._open()
+        undecided = [index for index, outcome in enumerate(self._outcomes) if outcome is None]
         if not undecided:
             return
         if self._now is None:

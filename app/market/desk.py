@@ -1,7 +1,7 @@
 """The desk: takes the claims of one program in batches, so that a hot opening is locked once for many.
 
-While one batch is in the database, later claims gather; when it returns, the next takes all that gathered.
-There is no timer: alone, a claim goes at once.
+While a batch is in the database, later claims gather; when it returns, the next takes all that gathered. A crowd
+opens a second lane, so that server and database work at the same time. There is no timer: alone, a claim goes at once.
 """
 
 import asyncio
@@ -36,6 +36,11 @@ POLICY_SECONDS = 1.0
 """How long a program's policy is believed before it is read again."""
 TRIES = 3
 """How often a call that breaks is tried alone before its error is its caller's."""
+LANES = 2
+"""How many batches of one desk may be in the database at once. With one, the database rests while this process
+parses and answers requests, and this process while the database writes; with two, each has the other to do."""
+CROWD = 16
+"""How many must wait for a second lane to open: fewer are better off in one batch with those who come next."""
 SIDE_WORK = 4
 """How many searches and refusals of this desk may be in the database at once, beside its batch."""
 
@@ -65,7 +70,7 @@ class Desk:
         self._batch = batch
         self._waiting: deque[_Waiting] = deque()
         self._flights: dict[tuple[UUID, str], _Flight] = {}
-        self._runner: asyncio.Task[None] | None = None
+        self._lanes: set[asyncio.Task[None]] = set()
         self._side = asyncio.Semaphore(SIDE_WORK)
         self._policy: tuple[float, MarketPolicy, ZoneInfo] | None = None
 
@@ -136,17 +141,21 @@ class Desk:
     async def _queue(self, call: Call, items: tuple[Item, ...]) -> Outcome:
         waiting = _Waiting(call, items, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
-        if self._runner is None:
-            self._runner = asyncio.create_task(self._run())
+        if not self._lanes or (len(self._lanes) < LANES and len(self._waiting) >= CROWD):
+            self._lanes.add(asyncio.create_task(self._run()))
         return await waiting.outcome
 
     async def _run(self) -> None:
+        """One lane: batch after batch, while there is a crowd, or anyone at all and no other lane."""
+        lane = asyncio.current_task()
+        assert lane is not None, "a lane is a task"
         try:
-            while self._waiting:
+            while self._waiting and (len(self._lanes) == 1 or len(self._waiting) >= CROWD):
                 count = min(len(self._waiting), self._batch)
                 await self._serve([self._waiting.popleft() for _ in range(count)])
         finally:
-            self._runner = None
+            # In the same step as the last look at the queue: nobody comes in between and finds a lane that has gone.
+            self._lanes.discard(lane)
 
     async def _serve(self, batch: list[_Waiting]) -> None:
         """Answer every call of the batch. If the batch breaks, each is tried alone: none can spoil another's."""
@@ -178,8 +187,7 @@ class Desk:
         async with self._database.batch(self._program_id, "desk") as connection:
             calls = [(each.call, each.items) for each in waiting]
             batch = Batch(connection, self._program_id, calls)
-            await batch.look_up()
-            await batch.lock()
+            await batch.open()
             policy, time_zone = await self._rules(connection)
             await batch.hold(policy, time_zone)
         return batch.finished()

@@ -43,11 +43,13 @@ async def test_a_killed_server_process_loses_nothing(own_database: str, tmp_path
 
 
 @pytest.fixture
-def data_dir() -> Iterator[Path]:
+def data_dir(tmp_path: Path) -> Iterator[Path]:
     """Where a cluster can be; pytest's own folder shuts out the account that root's server runs as."""
     base = Path(tempfile.mkdtemp(prefix="openberth-crash-", dir="/tmp"))
     base.chmod(0o755)
     yield base / "data"
+    # Pytest keeps its own folder for a while, to look into after a failure.
+    shutil.copy(base / "data" / "server.log", tmp_path / "postgresql.log")
     shutil.rmtree(base)
 
 
