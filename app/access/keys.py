@@ -114,8 +114,15 @@ class Gate:
         return seen[1].result() if seen[1].done() else await asyncio.shield(seen[1])
 
     async def _look_up(self, secret: str) -> Caller:
-        async with self._database.transaction(None, "gate") as session:
-            row = (await session.execute(text("SELECT * FROM find_key(:hash)"), {"hash": _hash(secret)})).one_or_none()
+        try:
+            async with self._database.transaction(None, "gate") as session:
+                row = (
+                    await session.execute(text("SELECT * FROM find_key(:hash)"), {"hash": _hash(secret)})
+                ).one_or_none()
+        except Exception:
+            # No answer is none to remember: the next request asks again, and the database may be back by then.
+            self._seen.pop(secret, None)
+            raise
         if row is None:
             raise Unauthorized("This key is unknown, expired or revoked. Ask your program for a new one.")
         return Caller(row.id, row.program_id, row.organization_id, Role(row.role))

@@ -18,7 +18,8 @@ from app.market.calls import Call
 from app.market.decide import Held, Item, Offer, Refused, Request, TooMany, decide
 from app.market.policy import MarketPolicy
 
-OPEN, LOCK, WORKERS, HOLDS, HOLD = (load_sql(__file__, name) for name in ("open", "lock", "workers", "holds", "hold"))
+LOCK, WORKERS, HOLDS, HOLD = (load_sql(__file__, name) for name in ("lock", "workers", "holds", "hold"))
+OPEN = load_sql(__file__, "open").replace("{lock}", LOCK)
 
 Outcome = Kept | Problem | Refused
 """What a batch makes of a call: its answer, an error, or that it can't be held now."""
@@ -64,11 +65,11 @@ class Batch:
         rows = await self._connection.fetch(
             OPEN,
             self._program_id,
+            ids,
             [call.caller.id for call in self._calls],
             [call.key for call in self._calls],
             [each if isinstance(each, UUID) else None for each in participants],
             [each if isinstance(each, str) else None for each in participants],
-            ids,
         )
         found = {row["nr"]: row for row in rows if row["nr"] is not None}
         rows = [row for row in rows if row["nr"] is None]

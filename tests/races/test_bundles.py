@@ -86,7 +86,7 @@ async def test_every_kind_of_writer_at_once_and_no_deadlock(apart: tuple[Pair, A
     pair, servers = apart
     draw = random.Random(SEED)
     service = await pair.here.service()
-    openings = [await pair.here.opening(6, service=service) for _ in range(5)]
+    openings = [await pair.here.opening(12, service=service) for _ in range(5)]
     codes = await pair.people(70)
 
     async def worker(number: int) -> list[Response]:

@@ -116,7 +116,7 @@ async def test_a_server_that_truly_oversells_is_found(own_database: str, monkeyp
     rule = decide._why_not
 
     def blind(opening: Any, item: Any, free: int, terms: Any) -> Any:
-        return rule(opening, item, free + 3, terms)
+        return rule(opening, item, free + 1000, terms)
 
     monkeypatch.setattr(decide, "_why_not", blind)
     app = create_app(Settings(database_url=own_database), loops=False)

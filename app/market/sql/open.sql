@@ -1,24 +1,18 @@
 -- What a batch must know before it decides, in one round trip. A row with `nr` is a request: the answer that its key
 -- already has, and its participant, named by id or by code. A row without is an opening that a request names or has
--- found, as lock.sql reads it: locked in id order, with the clock read after that.
+-- found, as lock.sql (put in for the braces) locks and reads it.
 -- LATERAL with a LIMIT, so that each look-up is one probe of a primary key: a plan made while the tables were still
 -- empty would otherwise read every answer of a caller, batch after batch, until the first ANALYZE.
-WITH locked AS MATERIALIZED (
-  SELECT id, service_id, organization_id, category, unit, units_total, units_taken, starts_at, ends_at,
-         fresh_until, withdrawn_at, hold_minutes, minimum_age, maximum_age, languages, attributes::text,
-         next_lapse_at
-    FROM openings
-   WHERE program_id = $1 AND id = ANY ($6::uuid[])
-   ORDER BY id
-     FOR NO KEY UPDATE
+WITH opening AS MATERIALIZED (
+{lock}
 )
-SELECT locked.*, clock_timestamp() AS now,
+SELECT opening.*,
        NULL AS nr, NULL AS fingerprint, NULL AS status, NULL AS body, NULL AS participant_id, NULL AS participant_code
-  FROM locked
+  FROM opening
 UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
        r.nr, i.fingerprint, i.status, i.body, p.id, p.code
-  FROM unnest($2::uuid[], $3::text[], $4::uuid[], $5::text[])
+  FROM unnest($3::uuid[], $4::text[], $5::uuid[], $6::text[])
        WITH ORDINALITY AS r (caller_id, key, participant_id, participant_code, nr)
   LEFT JOIN LATERAL (
     SELECT fingerprint, status, body FROM idempotency
