@@ -1,7 +1,7 @@
 """The desk: takes the claims of one program in batches, so that a hot opening is locked once for many.
 
 While a batch is in the database, later claims gather; when it returns, the next takes all that gathered. A crowd
-opens a second lane, so that server and database work at the same time. There is no timer: alone, a claim goes at once.
+opens further lanes, so that server and database work at the same time. There is no timer: alone, a claim goes at once.
 """
 
 import asyncio
@@ -36,11 +36,11 @@ POLICY_SECONDS = 1.0
 """How long a program's policy is believed before it is read again."""
 TRIES = 3
 """How often a call that breaks is tried alone before its error is its caller's."""
-LANES = 2
+LANES = 3
 """How many batches of one desk may be in the database at once. With one, the database rests while this process
-parses and answers requests, and this process while the database writes; with two, each has the other to do."""
-CROWD = 16
-"""How many must wait for a second lane to open: fewer are better off in one batch with those who come next."""
+parses and answers requests, and this process while the database writes; with three, each has something to do."""
+CROWD = 8
+"""How many must wait for a further lane to open: fewer are better off in one batch with those who come next."""
 SIDE_WORK = 4
 """How many searches and refusals of this desk may be in the database at once, beside its batch."""
 
