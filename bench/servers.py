@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -67,11 +67,10 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 break
-            try:
+            # Not listening yet is what is waited for; whether the process still runs is seen above.
+            with suppress(httpx.TransportError):
                 if client.get(url).status_code == 200:
                     return
-            except httpx.TransportError:
-                pass
             time.sleep(POLL_SECONDS)
     raise BenchError(f"The server did not get ready. Its log ends:\n{log.read_text(errors='replace')[-2000:]}")
 

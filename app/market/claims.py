@@ -1,11 +1,12 @@
 """The life of a claim after it is held: confirm, extend, release, decline, arrive, no-show, complete."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, false, func, or_, select, text, true, update
+from sqlalchemy import ColumnElement, Row, and_, false, func, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -270,9 +271,8 @@ async def _offers(
     session: AsyncSession, program_id: UUID, opening_ids: list[UUID]
 ) -> tuple[dict[UUID, Offer], datetime]:
     """Openings as `decide` takes them, locked, and the clock read under the lock."""
-    statement = LOCK.replace("$1", ":program_id").replace("$2::uuid[]", "CAST(:ids AS uuid[])")
-    statement = statement.replace("attributes::text", "CAST(attributes AS text) AS attributes")
-    rows = (await session.execute(text(statement), {"program_id": program_id, "ids": sorted(opening_ids)})).all()
+    connection = await session.connection()
+    rows: Sequence[Any] = (await connection.exec_driver_sql(LOCK, (program_id, sorted(opening_ids)))).all()
     return {row.id: Offer(*row[:16]) for row in rows}, max(row.now for row in rows)
 
 
