@@ -16,7 +16,7 @@ from app.access.roles import Role
 from app.core.database import Database
 from app.core.settings import Settings
 from app.main import create_app
-from app.market import decide
+from app.market import decide, search
 from app.simulate import simulate
 from tests.support import House, Program, new_program
 
@@ -109,7 +109,10 @@ async def test_an_answer_that_differs_each_time_is_found(house: House, program: 
 
 
 async def test_a_server_that_truly_oversells_is_found(own_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The database's own guard is gone, and the rule that would have spared it: exactly what this is all against."""
+    """The database's own guard is gone, and so are the rule and the search that would have spared it.
+
+    Search shows full openings too: so that every case manager runs into one, not only the few who lose a race.
+    """
     connection = await asyncpg.connect(own_database)
     await connection.execute("ALTER TABLE openings DROP CONSTRAINT ck_openings_never_oversold")
     await connection.close()
@@ -119,6 +122,10 @@ async def test_a_server_that_truly_oversells_is_found(own_database: str, monkeyp
         return rule(opening, item, free + 1000, terms)
 
     monkeypatch.setattr(decide, "_why_not", blind)
+    open_units = "o.units_total - o.units_taken"
+    monkeypatch.setattr(search, "_SEARCH", search._SEARCH.replace(open_units, f"1000 + {open_units}"))
+    # Without its cache, where other tests' statements are and this one's would stay.
+    monkeypatch.setattr(search, "_statement", search._statement.__wrapped__)
     app = create_app(Settings(database_url=own_database), loops=False)
     owner = Database(own_database, pool_size=2, as_owner=True)
     async with app.router.lifespan_context(app), httpx.AsyncClient() as http:
