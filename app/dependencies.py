@@ -10,8 +10,9 @@ from fastapi.security import HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 from starlette.types import Message
 
+from app.access.callers import Caller
 from app.access.idempotency import Kept, begin, fingerprint, keep
-from app.access.keys import Caller, Gate
+from app.access.keys import Gate
 from app.access.roles import Action
 from app.core.database import Database
 from app.core.problems import (

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.access.keys import Caller
+from app.access.callers import Caller
 from app.core.database import Base
 from app.core.problems import KeyReused
 

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import secrets
 import time
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -12,10 +11,11 @@ from sqlalchemy import ForeignKeyConstraint, LargeBinary, func, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.access.roles import ACROSS_ORGANIZATIONS, PERMISSIONS, Action, Role
+from app.access.callers import Caller
+from app.access.roles import Role
 from app.core.database import Base, Database
 from app.core.ids import new_id
-from app.core.problems import Forbidden, Unauthorized
+from app.core.problems import Unauthorized
 
 _PREFIX = "openberth_"
 _CACHE_SECONDS = 1.0
@@ -39,29 +39,6 @@ class Key(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who is calling."""
-
-    id: UUID
-    program_id: UUID
-    organization_id: UUID
-    role: Role
-
-    def may(self, action: Action) -> bool:
-        """Whether the permission table lets this caller do `action` at all."""
-        return action in PERMISSIONS[self.role]
-
-    def require(self, action: Action) -> None:
-        """Raises Forbidden when the role may not do `action`."""
-        if not self.may(action):
-            raise Forbidden(f"The role {self.role} may not {action}.")
-
-    def acts_for(self, organization_id: UUID) -> bool:
-        """Whether `organization_id` counts as this caller's own."""
-        return self.role in ACROSS_ORGANIZATIONS or organization_id == self.organization_id
 
 
 def _hash(secret: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Roles, actions, and the one table that says which role may do which."""
+"""Roles, and the actions that routes let callers take. Who may do which is in `permissions.py`."""
 
 from enum import StrEnum
 
@@ -16,6 +16,7 @@ class Role(StrEnum):
     EVALUATOR = "evaluator"
     ADVISORY_BOARD = "advisory_board"
     PARTNER_SYSTEM = "partner_system"
+    OPERATOR = "operator"
 
     @classmethod
     def parse(cls, word: str) -> "Role":
@@ -27,51 +28,32 @@ class Role(StrEnum):
 
 
 class Action(StrEnum):
-    """What a route lets a caller do."""
+    """What a route lets a caller do, worded to follow "may"."""
 
+    READ_SELF = "see who one is to the program"
     READ_PROGRAM = "read the program's policy"
     SET_POLICY = "change the program's policy"
     READ_DIRECTORY = "read organizations, locations and services"
     ADD_ORGANIZATION = "add an organization"
-    EDIT_DIRECTORY = "add locations and services of one's own organization"
+    EDIT_DIRECTORY = "add locations and services"
     SEARCH = "search what is open"
-    PUBLISH = "publish, change, attest and withdraw openings of one's own organization"
-    ADD_PARTICIPANT = "give a participant a code"
+    PUBLISH = "publish, change, attest and withdraw openings"
     CLAIM = "claim for a participant"
-    READ_CLAIMS = "read claims: one's own, or those on one's own organization's openings"
-    STEER_CLAIM = "confirm, extend or release a claim of one's own organization's workers"
-    RECEIVE_CLAIM = "record arrival, no-show, completion or decline on one's own organization's openings"
-
-
-_READ = {Action.READ_PROGRAM, Action.READ_DIRECTORY}
-_WORKER = _READ | {
-    Action.SEARCH,
-    Action.ADD_PARTICIPANT,
-    Action.CLAIM,
-    Action.READ_CLAIMS,
-    Action.STEER_CLAIM,
-}
-_PROVIDER = _READ | {
-    Action.SEARCH,
-    Action.EDIT_DIRECTORY,
-    Action.PUBLISH,
-    Action.READ_CLAIMS,
-    Action.RECEIVE_CLAIM,
-}
-
-PERMISSIONS: dict[Role, frozenset[Action]] = {
-    Role.PROVIDER: frozenset(_PROVIDER),
-    Role.CASE_MANAGER: frozenset(_WORKER),
-    Role.OUTREACH_WORKER: frozenset(_WORKER),
-    Role.PARTNER_SYSTEM: frozenset(_WORKER),
-    Role.PROGRAM_MANAGER: frozenset(Action),
-    Role.EVALUATOR: frozenset(_READ),
-    Role.ADVISORY_BOARD: frozenset(_READ),
-    # The golden rule: police and prosecutors learn nothing of services, and a neighbour only refers.
-    Role.OFFICER: frozenset({Action.READ_PROGRAM}),
-    Role.PROSECUTOR: frozenset({Action.READ_PROGRAM}),
-    Role.COMMUNITY_MEMBER: frozenset({Action.READ_PROGRAM}),
-}
-
-ACROSS_ORGANIZATIONS = frozenset({Role.PROGRAM_MANAGER})
-"""Roles for which "one's own organization" means every organization of the program."""
+    READ_CLAIMS = "read claims"
+    STEER_CLAIM = "confirm, extend or release claims"
+    RECEIVE_CLAIM = "record arrival, no-show, completion or decline"
+    MEET = "learn who is coming"
+    ADD_PARTICIPANT = "give a participant a code"
+    READ_PARTICIPANT = "read who a participant is"
+    EDIT_PARTICIPANT = "write down who a participant is"
+    FIND_PARTICIPANT = "look a participant up by what is known of them"
+    KEEP_CONSENT = "record, read and revoke consents"
+    READ_DISCLOSURES = "read to whom a participant was disclosed"
+    REFER = "refer a person to the program"
+    FOLLOW_REFERRAL = "see whether contact was made and intake completed"
+    WORK_REFERRAL = "take up referrals and record contact and intake"
+    INVITE_PEOPLE = "invite people, change their roles and end their access"
+    MAKE_KEYS = "make and rotate keys"
+    REVOKE_KEYS = "see keys and people without what they hold, and revoke keys"
+    READ_TRAIL = "read and export the trail"
+    CHECK_TRAIL = "verify the trail"

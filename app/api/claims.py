@@ -10,8 +10,8 @@ from fastapi.routing import APIRoute
 from pydantic import Field, ValidationError, model_validator
 from starlette.types import Receive, Scope, Send
 
+from app.access.callers import Caller
 from app.access.idempotency import fingerprint
-from app.access.keys import Caller
 from app.access.roles import Action
 from app.api.errors import ProblemOut, documented
 from app.api.fields import Cursor, In, Limit, Line, Moment, Out, Page, id_from_cursor, to_cursor

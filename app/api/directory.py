@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import EmailStr, Field, HttpUrl, model_validator
 
-from app.access.keys import Caller
+from app.access.callers import Caller
 from app.access.roles import Action
 from app.api.errors import documented
 from app.api.fields import (

@@ -9,7 +9,7 @@ from fastapi import Depends, Query, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from app.access.keys import Caller
+from app.access.callers import Caller
 from app.access.roles import Action
 from app.api.errors import documented
 from app.api.fields import (
@@ -269,12 +269,10 @@ async def list_openings(
     caller: Publisher, session: Session, organization_id: UUID, cursor: Cursor = None, limit: Limit = 50
 ) -> Page[OpeningOut]:
     """Every opening of an organization for its own desk: stale, full, withdrawn and ended ones too."""
-    where = [Opening.organization_id == organization_id]
+    where = [Opening.organization_id == organization_id, caller.where(Action.PUBLISH, Opening)]
     if (after := id_from_cursor(cursor)) is not None:
         where.append(Opening.id > after)
-    found = []
-    if caller.acts_for(organization_id):
-        found = await openings.read(session, caller.program_id, *where, limit=limit + 1)
+    found = await openings.read(session, caller.program_id, *where, limit=limit + 1)
     following = to_cursor(found[limit - 1].opening.id) if len(found) > limit else None
     return Page[OpeningOut](items=[opening_out(each) for each in found[:limit]], next=following)
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from app.access.keys import Caller
+from app.access.callers import Caller
 from app.access.roles import Action
 from app.api.fields import In, Line, Out
 from app.api.routing import face

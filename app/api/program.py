@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, Field
 from sqlalchemy import select
 
-from app.access.keys import Caller
+from app.access.callers import Caller
 from app.access.programs import Program
 from app.access.roles import Action
 from app.api.fields import In, Line, Out

@@ -10,7 +10,7 @@ from rich.table import Table
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.access.keys import Caller
+from app.access.callers import Caller
 from app.access.programs import add_program, find_program
 from app.access.roles import Role
 from app.cli.demo import ORGANIZATIONS, PROGRAM, DemoOrganization

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.access.keys import Caller
+from app.access.callers import Caller
 from app.market.needs import Need
 
 

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, false, func, or_, select, true, update
+from sqlalchemy import Row, and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.access.keys import Caller
+from app.access.callers import Caller
 from app.access.programs import Program
-from app.access.roles import ACROSS_ORGANIZATIONS, PERMISSIONS, Action
+from app.access.roles import Action
 from app.core.database import load_sql, violated
 from app.core.ids import new_id
 from app.core.problems import Conflict, Forbidden, Invalid, NotFound, WrongState
@@ -52,20 +52,6 @@ _COLUMNS = (
 )
 
 
-def visible_to(caller: Caller) -> ColumnElement[bool]:
-    """Which claims a caller may see: those of its own workers, those on its own openings, or all of the program."""
-    if not caller.may(Action.READ_CLAIMS):
-        return false()
-    if caller.role in ACROSS_ORGANIZATIONS:
-        return true()
-    sides = []
-    if caller.may(Action.CLAIM):
-        sides.append(Claim.worker_organization_id == caller.organization_id)
-    if caller.may(Action.RECEIVE_CLAIM):
-        sides.append(Claim.organization_id == caller.organization_id)
-    return or_(false(), *sides)
-
-
 async def list_claims(
     session: AsyncSession,
     caller: Caller,
@@ -78,7 +64,7 @@ async def list_claims(
     limit: int,
 ) -> list[dict[str, Any]]:
     """Claims that the caller may see, newest first. A lapsed hold reads as expired, swept or not."""
-    where = [Claim.program_id == caller.program_id, visible_to(caller)]
+    where = [Claim.program_id == caller.program_id, caller.where(Action.READ_CLAIMS, Claim)]
     lapsed = and_(Claim.state == ClaimState.HELD, Claim.hold_until <= now())
     if state is ClaimState.EXPIRED:
         where.append(or_(Claim.state == state, lapsed))
@@ -125,7 +111,9 @@ def _select() -> Any:
 async def _row(session: AsyncSession, caller: Caller, claim_id: UUID) -> Row[Any]:
     row = (
         await session.execute(
-            _select().where(Claim.program_id == caller.program_id, Claim.id == claim_id, visible_to(caller))
+            _select().where(
+                Claim.program_id == caller.program_id, Claim.id == claim_id, caller.where(Action.READ_CLAIMS, Claim)
+            )
         )
     ).one_or_none()
     if row is None:
@@ -180,8 +168,7 @@ STEPS: dict[str, Step] = {
 
 def _require(caller: Caller, row: Row[Any], action: Action) -> None:
     """Raises Forbidden unless the caller stands on the side of the counter that takes this step."""
-    owner = row.worker_organization_id if action is Action.STEER_CLAIM else row.organization_id
-    if action not in PERMISSIONS[caller.role] or not caller.acts_for(owner):
+    if not caller.may(action, row):
         side = "worker who claimed" if action is Action.STEER_CLAIM else "provider"
         raise Forbidden(f"Only the {side}, or one of the same organization, may do this.")
 

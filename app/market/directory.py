@@ -9,7 +9,8 @@ from sqlalchemy import CheckConstraint, ColumnElement, ForeignKeyConstraint, Ind
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.access.keys import Caller
+from app.access.callers import Caller
+from app.access.roles import Action
 from app.core.database import Base
 from app.core.ids import new_id
 from app.core.problems import Forbidden, Invalid, NotFound
@@ -142,9 +143,9 @@ async def add_location(session: AsyncSession, caller: Caller, facts: dict[str, A
 
     Raises Invalid for an unknown organization, Forbidden for another's.
     """
-    organization = await _organization(session, caller, facts["organization_id"])
-    facts["masked"] = facts["masked"] or organization.serves_survivors
     location = Location(program_id=caller.program_id, id=new_id(), **facts)
+    organization = await _organization(session, caller, location)
+    location.masked = location.masked or organization.serves_survivors
     session.add(location)
     await session.flush()
     await session.refresh(location)
@@ -153,23 +154,24 @@ async def add_location(session: AsyncSession, caller: Caller, facts: dict[str, A
 
 async def add_service(session: AsyncSession, caller: Caller, facts: dict[str, Any]) -> Service:
     """A new service. Raises Invalid for an unknown organization or location, Forbidden for another's."""
-    organization = await _organization(session, caller, facts["organization_id"])
-    if facts["location_id"] is not None:
-        location = await session.get(Location, (caller.program_id, facts["location_id"]))
-        if location is None or location.organization_id != organization.id:
-            raise Invalid.at("location_id", f"No location {facts['location_id']} of this organization.")
     service = Service(program_id=caller.program_id, id=new_id(), **facts)
+    await _organization(session, caller, service)
+    if service.location_id is not None:
+        location = await session.get(Location, (caller.program_id, service.location_id))
+        if location is None or location.organization_id != service.organization_id:
+            raise Invalid.at("location_id", f"No location {service.location_id} of this organization.")
     session.add(service)
     await session.flush()
     await session.refresh(service)
     return service
 
 
-async def _organization(session: AsyncSession, caller: Caller, organization_id: UUID) -> Organization:
-    organization = await session.get(Organization, (caller.program_id, organization_id))
+async def _organization(session: AsyncSession, caller: Caller, entry: Location | Service) -> Organization:
+    """The organization of a new entry, if the caller may add to it."""
+    organization = await session.get(Organization, (caller.program_id, entry.organization_id))
     if organization is None:
-        raise Invalid.at("organization_id", f"No organization {organization_id} in this program.")
-    if not caller.acts_for(organization.id):
+        raise Invalid.at("organization_id", f"No organization {entry.organization_id} in this program.")
+    if not caller.may(Action.EDIT_DIRECTORY, entry):
         raise Forbidden("You can add to the directory of your own organization only.")
     return organization
 

@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.access.keys import Caller
+from app.access.callers import Caller
 from app.access.programs import Program
+from app.access.roles import Action
 from app.core.ids import new_id
 from app.core.problems import BelowTaken, Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
 from app.market.clock import lapsed_units, now
@@ -86,7 +87,7 @@ async def publish(session: AsyncSession, caller: Caller, service_id: UUID, terms
     service = await session.get(Service, (caller.program_id, service_id))
     if service is None:
         raise Invalid.at("service_id", f"No service {service_id} in this program.")
-    if not caller.acts_for(service.organization_id):
+    if not caller.may(Action.PUBLISH, service):
         raise Forbidden("Only the service's own organization publishes its openings.")
     if service.status != "active":
         raise Invalid.at("service_id", f"The service is {service.status}; only an active one can have openings.")
@@ -177,7 +178,7 @@ async def _own(session: AsyncSession, caller: Caller, opening_id: UUID) -> Publi
     )
     await expire_lapsed(session, caller.program_id, [opening_id])
     published = await get_opening(session, caller.program_id, opening_id)
-    if not caller.acts_for(published.opening.organization_id):
+    if not caller.may(Action.PUBLISH, published.opening):
         raise Forbidden("Only the opening's own organization changes it.")
     return published
 

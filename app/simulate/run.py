@@ -67,28 +67,13 @@ async def simulate(
 async def _move_in(scene: Scene, providers: int, case_managers: int, *, own_organization: bool) -> list[Actor]:
     """Everybody who acts, the providers with their first openings. Raises Refused, Unanswered."""
     must(await scene.provider.get("set up", "/v1/program"), "The key doesn't work")
-    organization_id = await _own_organization(scene) if own_organization else None
+    organization_id = None
+    if own_organization:
+        me = must(await scene.provider.get("set up", "/v1/me"), "The provider's key doesn't work")
+        organization_id = str(me["organization_id"])
     desks = [Provider(scene, number) for number in range(providers)]
     await asyncio.gather(*(desk.move_in(organization_id) for desk in desks))
     return [*desks, *(CaseManager(scene, number) for number in range(case_managers))]
-
-
-async def _own_organization(scene: Scene) -> str:
-    """The organization that the provider's key belongs to: the one that lets us add a location.
-
-    The API doesn't tell callers who they are, so this asks one by one.
-    """
-    params: dict[str, str | int] = {"limit": 200}
-    while True:
-        page = must(await scene.provider.get("set up", "/v1/organizations", params), "No list of organizations")
-        for organization in page["items"]:
-            body = {"organization_id": organization["id"], "location_type": "virtual"}
-            tried = await scene.provider.send("set up", "POST", "/v1/locations", body, expect=frozenset({201, 403}))
-            if tried.done:
-                return str(organization["id"])
-        if page["next"] is None:
-            raise Refused("The provider's key can add a location to no organization.")
-        params["cursor"] = page["next"]
 
 
 @asynccontextmanager

@@ -1,55 +1,74 @@
 """The permission table, read aloud: who may do what, and above all who may not."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from app.access.keys import Caller
-from app.access.roles import ACROSS_ORGANIZATIONS, PERMISSIONS, Action, Role
+from app.access.callers import Caller
+from app.access.permissions import PERMISSIONS, SCOPES, grants
+from app.access.roles import Action, Role
 from app.core.ids import new_id
 from app.core.problems import Forbidden
 
 WORKERS = {Role.CASE_MANAGER, Role.OUTREACH_WORKER, Role.PARTNER_SYSTEM}
+RECEIVERS = {Role.PROVIDER, Role.PARTNER_SYSTEM}
 WATCHERS = {Role.EVALUATOR, Role.ADVISORY_BOARD}
-OUTSIDERS = {Role.OFFICER, Role.PROSECUTOR, Role.COMMUNITY_MEMBER}
+JUSTICE = {Role.OFFICER, Role.PROSECUTOR}
+MANAGER = {Role.PROGRAM_MANAGER}
+ANYBODY = {Action.READ_SELF, Action.READ_PROGRAM}
 
 
 def who_may(action: Action) -> set[Role]:
     """The roles that an action is for."""
-    return {role for role in Role if action in PERMISSIONS[role]}
+    return {role for role in Role if grants(role, action)}
+
+
+def caller_of(role: Role, scopes: frozenset[str] | None = None) -> Caller:
+    """A caller of this role."""
+    return Caller(new_id(), new_id(), new_id(), role, scopes)
 
 
 def test_every_role_is_in_the_table() -> None:
     assert set(PERMISSIONS) == set(Role)
-    assert {Role.PROVIDER, Role.PROGRAM_MANAGER} | WORKERS | WATCHERS | OUTSIDERS == set(Role)
 
 
-@pytest.mark.parametrize("role", sorted(OUTSIDERS))
-def test_police_prosecutors_and_neighbours_read_the_programs_rules_and_nothing_else(role: Role) -> None:
-    assert PERMISSIONS[role] == {Action.READ_PROGRAM}
+@pytest.mark.parametrize("role", sorted(JUSTICE))
+def test_police_and_prosecutors_refer_and_learn_of_it_what_the_golden_rule_allows(role: Role) -> None:
+    assert set(PERMISSIONS[role]) == ANYBODY | {Action.REFER, Action.FOLLOW_REFERRAL}
+
+
+def test_a_neighbour_refers_and_learns_nothing_of_it() -> None:
+    assert set(PERMISSIONS[Role.COMMUNITY_MEMBER]) == ANYBODY | {Action.REFER}
 
 
 @pytest.mark.parametrize("role", sorted(WATCHERS))
 def test_evaluators_and_the_board_see_no_openings_and_no_claims(role: Role) -> None:
-    assert PERMISSIONS[role] == {Action.READ_PROGRAM, Action.READ_DIRECTORY}
+    assert set(PERMISSIONS[role]) == ANYBODY | {Action.READ_DIRECTORY}
+
+
+def test_whoever_runs_the_installation_sees_nobody() -> None:
+    allowed = ANYBODY | {Action.READ_DIRECTORY, Action.REVOKE_KEYS, Action.CHECK_TRAIL}
+    assert set(PERMISSIONS[Role.OPERATOR]) == allowed
 
 
 def test_workers_claim_and_steer_and_providers_publish_and_receive() -> None:
-    for action in (Action.CLAIM, Action.STEER_CLAIM, Action.ADD_PARTICIPANT):
-        assert who_may(action) == WORKERS | {Role.PROGRAM_MANAGER}
-    for action in (Action.PUBLISH, Action.RECEIVE_CLAIM, Action.EDIT_DIRECTORY):
-        assert who_may(action) == {Role.PROVIDER, Role.PROGRAM_MANAGER}
+    for action in (Action.CLAIM, Action.STEER_CLAIM, Action.ADD_PARTICIPANT, Action.READ_PARTICIPANT):
+        assert who_may(action) == WORKERS | MANAGER
+    for action in (Action.PUBLISH, Action.RECEIVE_CLAIM, Action.EDIT_DIRECTORY, Action.MEET):
+        assert who_may(action) == RECEIVERS | MANAGER
     for action in (Action.SEARCH, Action.READ_CLAIMS):
-        assert who_may(action) == WORKERS | {Role.PROVIDER, Role.PROGRAM_MANAGER}
+        assert who_may(action) == WORKERS | RECEIVERS | MANAGER
 
 
-def test_only_the_program_manager_sets_rules_adds_organizations_and_acts_for_all() -> None:
-    assert PERMISSIONS[Role.PROGRAM_MANAGER] == set(Action)
-    assert who_may(Action.SET_POLICY) == who_may(Action.ADD_ORGANIZATION) == {Role.PROGRAM_MANAGER}
-    assert {Role.PROGRAM_MANAGER} == ACROSS_ORGANIZATIONS
+def test_only_the_program_manager_sets_rules_adds_organizations_and_lets_people_in() -> None:
+    assert set(PERMISSIONS[Role.PROGRAM_MANAGER]) == set(Action)
+    for action in (Action.SET_POLICY, Action.ADD_ORGANIZATION, Action.MAKE_KEYS, Action.INVITE_PEOPLE):
+        assert who_may(action) == MANAGER
 
 
 @pytest.mark.parametrize("role", Role)
 def test_a_caller_is_held_to_the_table_and_told_so(role: Role) -> None:
-    caller = Caller(new_id(), new_id(), new_id(), role)
+    caller = caller_of(role)
     for action in Action:
         assert caller.may(action) == (role in who_may(action))
         if caller.may(action):
@@ -60,10 +79,28 @@ def test_a_caller_is_held_to_the_table_and_told_so(role: Role) -> None:
 
 
 @pytest.mark.parametrize("role", Role)
-def test_ones_own_is_ones_own_organization(role: Role) -> None:
-    caller = Caller(new_id(), new_id(), new_id(), role)
-    assert caller.acts_for(caller.organization_id)
-    assert caller.acts_for(new_id()) == (role is Role.PROGRAM_MANAGER)
+def test_a_claim_is_on_two_sides_of_the_counter(role: Role) -> None:
+    caller = caller_of(role)
+    ours, theirs = caller.organization_id, new_id()
+    claimed = SimpleNamespace(worker_organization_id=ours, organization_id=theirs)
+    received = SimpleNamespace(worker_organization_id=theirs, organization_id=ours)
+    neither = SimpleNamespace(worker_organization_id=theirs, organization_id=theirs)
+    assert caller.may(Action.STEER_CLAIM, claimed) == (role in WORKERS | MANAGER)
+    assert caller.may(Action.RECEIVE_CLAIM, received) == (role in RECEIVERS | MANAGER)
+    for action in (Action.READ_CLAIMS, Action.STEER_CLAIM, Action.RECEIVE_CLAIM):
+        assert caller.may(action, neither) == (role in MANAGER)
+    assert caller.may(Action.STEER_CLAIM, received) == caller.may(Action.RECEIVE_CLAIM, claimed) == (role in MANAGER)
+
+
+def test_scopes_narrow_what_a_key_reaches_and_never_widen_it() -> None:
+    for scope, within in SCOPES.items():
+        for role in Role:
+            narrowed, whole = caller_of(role, frozenset({scope})), caller_of(role)
+            for action in Action:
+                expected = whole.may(action) and (action in within or action is Action.READ_SELF)
+                assert narrowed.may(action) == expected
+    with pytest.raises(Forbidden, match="its scopes are openings:read"):
+        caller_of(Role.CASE_MANAGER, frozenset({"openings:read"})).require(Action.CLAIM)
 
 
 @pytest.mark.parametrize(
