@@ -4,6 +4,8 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from sqlalchemy import text
+
 from app.access import audit, idempotency, keys, programs
 from app.casework import participants
 from app.core import events
@@ -55,6 +57,30 @@ def upgrade_sql() -> str:
     output = io.StringIO()
     command.upgrade(_config(output=output), "head", sql=True)
     return output.getvalue()
+
+
+def run_sql(name: str) -> None:
+    """For migrations: run the statements of a file in alembic/sql, one by one, since asyncpg takes one at a time."""
+    from alembic import op
+
+    for statement in (_SCRIPTS / "sql" / f"{name}.sql").read_text(encoding="utf-8").split("\n;;\n"):
+        op.execute(text(statement.replace(":", "\\:")))
+
+
+def protect(*tables: str) -> None:
+    """For migrations: let the app role see, of these new tables, the rows of its transaction's program alone.
+
+    What it may do with those is granted beside, column by column.
+    """
+    from alembic import op
+
+    for table in tables:
+        op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+        op.execute(
+            # The sub-select is read once a statement instead of once a row; unset, it is null and shows nothing.
+            f"CREATE POLICY one_program ON {table} TO openberth_app"
+            " USING (program_id = (SELECT nullif(current_setting('openberth.program_id', true), '')\\:\\:uuid))"
+        )
 
 
 def revisions() -> list[str]:

@@ -179,7 +179,7 @@ async def test_the_app_role_calls_only_the_functions_that_are_its_own(ledger: Le
             "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"
             " AND has_function_privilege(oid, 'EXECUTE')"
         )
-    assert {row["proname"] for row in callable_} == {"expire_lapsed", "find_key", "every_program"}
+    assert {row["proname"] for row in callable_} == {"expire_lapsed", "find_key", "every_program", "note"}
 
 
 async def test_a_claim_of_the_app_role_moves_the_count_all_the_same(ledger: Ledger) -> None:

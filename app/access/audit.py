@@ -1,13 +1,15 @@
-"""The audit trail: who did what to what, written by the database beside the event of the same change."""
+"""The audit trail: who did what to what, and who looked. Changes are written by the database beside their event."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Identity, func
+from sqlalchemy import BigInteger, Identity, func, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base
+from app.core.rendering import to_json
 
 
 class AuditEntry(Base):
@@ -22,3 +24,14 @@ class AuditEntry(Base):
     action: Mapped[str]
     subject_id: Mapped[UUID]
     detail: Mapped[dict[str, Any]]
+
+
+async def note(session: AsyncSession, action: str, subject_id: UUID, **detail: Any) -> None:
+    """Leave an entry for what no trigger sees: above all, that somebody looked. Its actor is the transaction's.
+
+    The detail says what was looked at, never what was seen.
+    """
+    await session.execute(
+        text("SELECT note(:action, :subject_id, CAST(:detail AS jsonb))"),
+        {"action": action, "subject_id": subject_id, "detail": to_json(detail).decode()},
+    )
