@@ -126,6 +126,29 @@ JSON_BODIES = {
     "a participant of another kind": ("/v1/claims", raw(participant="{}", items="[{}]"), ["participant"]),
     "a code longer than any": ("/v1/claims", raw(participant=f'"{"P" * 5000}"', items="[{}]"), ["participant"]),
     "an id that is none": ("/v1/openings", raw(service_id='"1"', unit='"bed"', units_total="1"), ["service_id"]),
+    "units in words": (
+        "/v1/claims",
+        raw(participant='"P"', items=f'[{{"opening_id": "{ID}", "units": "2"}}]'),
+        ["items.0.units"],
+    ),
+    "units that are true": (
+        "/v1/claims",
+        raw(participant='"P"', items=f'[{{"opening_id": "{ID}", "units": true}}]'),
+        ["items.0.units"],
+    ),
+    "an age in words": (
+        "/v1/claims",
+        raw(participant='"P"', items='[{"find": {"category": "housing", "age": "40", "within_km": "5"}}]'),
+        ["items.0.find.age", "items.0.find.within_km"],
+    ),
+    "a total in words": ("/v1/openings", raw(service_id=f'"{ID}"', unit='"bed"', units_total='"5"'), ["units_total"]),
+    "a latitude in words": (
+        "/v1/locations",
+        raw(organization_id=f'"{ID}"', latitude='"47.6"', longitude='"-122.3"'),
+        ["latitude", "longitude"],
+    ),
+    "yes for true": ("/v1/organizations", raw(name='"a"', serves_survivors='"yes"'), ["serves_survivors"]),
+    "1 for true": ("/v1/organizations", raw(name='"a"', serves_survivors="1"), ["serves_survivors"]),
     "a control character": ("/v1/participants", raw(reference=r'"a\u0007b"'), ["reference"]),
     "only blanks": ("/v1/organizations", raw(name='"   "'), ["name"]),
 }

@@ -14,7 +14,7 @@ from app.access.callers import Caller
 from app.access.idempotency import fingerprint
 from app.access.roles import Action
 from app.api.errors import ProblemOut, documented
-from app.api.fields import Cursor, In, Limit, Line, Moment, Out, Page, id_from_cursor, to_cursor
+from app.api.fields import Cursor, In, Limit, Line, Moment, Out, Page, Yes, id_from_cursor, to_cursor
 from app.api.routing import face
 from app.core.problems import BadRequest
 from app.dependencies import (
@@ -60,7 +60,7 @@ class ItemIn(In):
     """One thing to hold: units of a named opening, or of any that can be found."""
 
     opening_id: UUID | None = None
-    units: Annotated[int, Field(ge=1, le=MAX_UNITS)] = 1
+    units: Annotated[int, Field(ge=1, le=MAX_UNITS, strict=True)] = 1
     find: FindIn | None = None
 
     @model_validator(mode="after")
@@ -165,7 +165,7 @@ class DeclineIn(In):
             json_schema_extra={"enum": [*DECLINE_REASONS]},
         ),
     ]
-    replace: bool = False
+    replace: Yes = False
 
 
 class DeclinedOut(ClaimOut):

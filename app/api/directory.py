@@ -20,6 +20,7 @@ from app.api.fields import (
     Out,
     Page,
     Prose,
+    Yes,
     id_from_cursor,
     to_cursor,
 )
@@ -52,7 +53,7 @@ class OrganizationIn(In):
     website: Annotated[HttpUrl | None, Field(max_length=500)] = None
     email: Annotated[EmailStr | None, Field(max_length=254)] = None
     serves_survivors: Annotated[
-        bool, Field(description="It serves survivors of domestic violence: its locations are never shown.")
+        Yes, Field(description="It serves survivors of domestic violence: its locations are never shown.")
     ] = False
 
 
@@ -81,15 +82,15 @@ class LocationIn(In):
     organization_id: UUID
     name: Line | None = None
     location_type: Literal["physical", "postal", "virtual"] = "physical"
-    latitude: Annotated[float | None, Field(ge=-90, le=90)] = None
-    longitude: Annotated[float | None, Field(ge=-180, le=180)] = None
+    latitude: Annotated[float | None, Field(ge=-90, le=90, strict=True)] = None
+    longitude: Annotated[float | None, Field(ge=-180, le=180, strict=True)] = None
     address_1: Line | None = None
     address_2: Line | None = None
     city: Line | None = None
     state_province: Line | None = None
     postal_code: Line | None = None
     country: Annotated[str | None, Field(pattern="^[A-Z]{2}$", description="ISO 3166-1, such as US.")] = None
-    masked: bool = False
+    masked: Yes = False
 
     @model_validator(mode="after")
     def _whole_point(self) -> "LocationIn":
@@ -146,7 +147,9 @@ class ServiceIn(In):
     description: Prose = ""
     status: Literal["active", "inactive", "defunct", "temporarily closed"] = "active"
     category: Category
-    hud_project_type: Annotated[int | None, Field(ge=0, le=14, description="HUD 2026 project type.")] = None
+    hud_project_type: Annotated[int | None, Field(ge=0, le=14, strict=True, description="HUD 2026 project type.")] = (
+        None
+    )
     eligibility_description: Prose | None = None
     minimum_age: Age | None = None
     maximum_age: Age | None = None

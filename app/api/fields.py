@@ -55,7 +55,9 @@ def _attributes(given: dict[str, Answer]) -> dict[str, Answer]:
 
 Attributes = Annotated[dict[str, Answer], Field(max_length=60), AfterValidator(_attributes)]
 Languages = Annotated[list[str], Field(max_length=40), AfterValidator(check_languages)]
-Age = Annotated[int, Field(ge=0, le=130)]
+Age = Annotated[int, Field(ge=0, le=130, strict=True)]
+Yes = Annotated[bool, Field(strict=True)]
+"""True or false in a body: not 1, not "yes". Numbers in bodies are strict likewise, so that a wrong type is told."""
 
 Limit = Annotated[int, Query(ge=1, le=200, description="How many items a page holds.")]
 Cursor = Annotated[

@@ -42,7 +42,9 @@ router = face("openings")
 Publisher = Annotated[Caller, requires(Action.PUBLISH)]
 Searcher = Annotated[Caller, requires(Action.SEARCH)]
 
-HoldMinutes = Annotated[int | None, Field(ge=1, le=44_640, description="How long a hold on it lasts, in minutes.")]
+HoldMinutes = Annotated[
+    int | None, Field(ge=1, le=44_640, strict=True, description="How long a hold on it lasts, in minutes.")
+]
 
 
 class Terms(In):
@@ -68,7 +70,7 @@ class OpeningIn(Terms):
 
     service_id: UUID
     unit: Unit
-    units_total: Annotated[int, Field(ge=0, le=MAX_UNITS_TOTAL)]
+    units_total: Annotated[int, Field(ge=0, le=MAX_UNITS_TOTAL, strict=True)]
     fresh_until: When | None = None
     languages: Languages | None = None
     attributes: Attributes | None = None
@@ -77,7 +79,7 @@ class OpeningIn(Terms):
 class OpeningChange(Terms):
     """What to change: a field that is left out stays as it is. Attributes given are merged into those there are."""
 
-    units_total: Annotated[int, Field(ge=0, le=MAX_UNITS_TOTAL)] = 0
+    units_total: Annotated[int, Field(ge=0, le=MAX_UNITS_TOTAL, strict=True)] = 0
     languages: Languages = []
     attributes: Attributes = {}
 
@@ -85,7 +87,9 @@ class OpeningChange(Terms):
 class Adjustment(In):
     """A change of the count."""
 
-    by: Annotated[int, Field(ge=-MAX_UNITS_TOTAL, le=MAX_UNITS_TOTAL, description="Units to add, or to take away.")]
+    by: Annotated[
+        int, Field(ge=-MAX_UNITS_TOTAL, le=MAX_UNITS_TOTAL, strict=True, description="Units to add, or to take away.")
+    ]
 
 
 class Attestation(In):

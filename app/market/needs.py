@@ -85,12 +85,12 @@ class Need(BaseModel):
 
     category: Category | None = None
     unit: Unit | None = None
-    units: Annotated[int, Field(ge=1, le=MAX_UNITS, description="How many, in one opening.")] = 1
+    units: Annotated[int, Field(ge=1, le=MAX_UNITS, strict=True, description="How many, in one opening.")] = 1
     near: Near | None = None
-    within_km: Annotated[float | None, Field(gt=0, le=20_000)] = None
+    within_km: Annotated[float | None, Field(gt=0, le=20_000, strict=True)] = None
     needs: Annotated[list[str], Field(max_length=40, description="Attributes that must be answered yes.")] = []
     prefers: Annotated[list[str], Field(max_length=40, description="Attributes that rank, but don't rule out.")] = []
-    age: Annotated[int | None, Field(ge=0, le=130)] = None
+    age: Annotated[int | None, Field(ge=0, le=130, strict=True)] = None
     household: Annotated[
         str | None,
         Field(description=f"One of {', '.join(HOUSEHOLDS)}.", json_schema_extra={"enum": [*HOUSEHOLDS, None]}),

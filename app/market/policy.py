@@ -9,15 +9,19 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.market.vocabulary import Category
 
-Minutes = Annotated[int, Field(ge=1, le=60 * 24 * 31)]
+SAME_NIGHT = timedelta(hours=6)
+"""How far ahead a cut-off may lie on the next calendar day and still be tonight's."""
+
+Minutes = Annotated[int, Field(ge=1, le=60 * 24 * 31, strict=True)]
 
 
 class HoldRule(BaseModel):
     """How long a hold lasts: `minutes`, or until the local time `until`.
 
-    Real rules are of both kinds: 90 minutes, or "be here by 20:00". A claim made after today's cut-off, or less
-    than `late_minutes` before it, gets `late_minutes`: someone on the way at 20:10 is not turned into a hold
-    until tomorrow evening that keeps the bed empty all night.
+    Real rules are of both kinds: 90 minutes, or "be here by 20:00". A claim made after the cut-off, or less than
+    `late_minutes` before it, gets `late_minutes`: someone on the way at 20:10 is not turned into a hold until
+    tomorrow evening that keeps the bed empty all night. A cut-off in the small hours belongs to the evening before
+    it: at 22:00 "by 00:30" is the one that comes within `SAME_NIGHT`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,9 +47,14 @@ class HoldRule(BaseModel):
         if self.until is None:
             assert self.minutes is not None
             return now + timedelta(minutes=self.minutes)
-        local = now.astimezone(zone)
-        cut_off = datetime.combine(local.date(), self.until, zone).astimezone(now.tzinfo)
-        return max(cut_off, now + timedelta(minutes=self.late_minutes))
+        today = now.astimezone(zone).date()
+        late = now + timedelta(minutes=self.late_minutes)
+        cut_off, after_midnight = (
+            datetime.combine(day, self.until, zone).astimezone(now.tzinfo) for day in (today, today + timedelta(days=1))
+        )
+        if cut_off < late and after_midnight - now <= SAME_NIGHT:
+            cut_off = after_midnight
+        return max(cut_off, late)
 
 
 class CategoryRules(BaseModel):
@@ -54,7 +63,7 @@ class CategoryRules(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     immediacy_hours: Annotated[
-        int, Field(ge=1, le=24 * 90, description="An opening must start within this many hours.")
+        int, Field(ge=1, le=24 * 90, strict=True, description="An opening must start within this many hours.")
     ]
     fresh_minutes: Annotated[Minutes, Field(description="An attestation is good for this long.")]
     hold: HoldRule
@@ -81,10 +90,10 @@ class MarketPolicy(BaseModel):
             Category.OUTREACH: CategoryRules(immediacy_hours=48, fresh_minutes=12 * 60, hold=HoldRule(minutes=60)),
         }
     )
-    max_extensions: Annotated[int, Field(ge=0, le=100)] = 2
+    max_extensions: Annotated[int, Field(ge=0, le=100, strict=True)] = 2
     max_active_holds: Annotated[
         int | None,
-        Field(ge=1, le=10_000, description="Holds that one worker may have at once; null: no cap."),
+        Field(ge=1, le=10_000, strict=True, description="Holds that one worker may have at once; null: no cap."),
     ] = None
 
     def complete(self) -> "MarketPolicy":

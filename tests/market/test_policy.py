@@ -56,6 +56,8 @@ def test_minutes_are_minutes_whatever_clocks_do(where: ZoneInfo, now: datetime) 
         (date(2026, 11, 23), "19:31", "20:00", "20:01"),
         (date(2026, 11, 23), "20:00", "20:00", "20:30"),
         (date(2026, 11, 23), "22:10", "20:00", "22:40"),
+        # Nor until tomorrow morning, which is another day's business.
+        (date(2026, 11, 23), "22:10", "08:00", "22:40"),
     ],
 )
 def test_a_cut_off_is_todays_on_the_clock_on_the_wall(
@@ -70,6 +72,19 @@ def test_a_claim_late_at_night_does_not_keep_the_bed_until_tomorrow_evening(wher
     rule, day = HoldRule(until=time(20)), date(2026, 11, 23)
     assert rule.ends(local(day, "23:50", where), where) == local(day + DAY, "00:20", where)
     assert rule.ends(local(day + DAY, "00:01", where), where) == local(day + DAY, "20:00", where)
+
+
+@pytest.mark.parametrize("where", ZONES)
+@pytest.mark.parametrize("day", [date(2026, 11, 23), FORWARD - DAY, BACK - DAY])
+@pytest.mark.parametrize(
+    ("now", "ends_next_day"), [("18:30", "00:30"), ("22:00", "00:30"), ("23:59", "00:30"), ("18:29", None)]
+)
+def test_a_cut_off_in_the_small_hours_belongs_to_the_evening_before(
+    where: ZoneInfo, day: date, now: str, ends_next_day: str | None
+) -> None:
+    claimed = local(day, now, where)
+    ends = local(day + DAY, ends_next_day, where) if ends_next_day else claimed + 30 * MINUTE
+    assert HoldRule(until=time(0, 30)).ends(claimed, where) == ends
 
 
 @pytest.mark.parametrize("where", ZONES)
