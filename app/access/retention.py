@@ -92,10 +92,11 @@ class RetentionPolicy(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """How many of a kind went, or would go; `days` None: it is kept for ever."""
+    """How many of a kind went, or would go; `days` None: it is kept for ever; `held`: by a legal hold."""
 
     kind: str
     days: int | None
+    held: bool
     count: int
 
 
@@ -118,11 +119,11 @@ async def retire(database: Database, program_id: UUID, actor: str, *, dry_run: b
         if days is not None and not policy.legal_hold:
             statement = select(getattr(func, KINDS[name].function)(cast(days, Integer), cast(_BATCH, Integer)))
             count = await (_would_go if dry_run else _go)(database, program_id, actor, statement)
-        retired.append(Retired(name, days, count))
+        retired.append(Retired(name, days, policy.legal_hold, count))
     return retired
 
 
-async def _go(database: Database, program_id: UUID, actor: str, statement: Select[tuple[int]]) -> int:
+async def _go(database: Database, program_id: UUID, actor: str, statement: Select[int]) -> int:
     gone = 0
     while True:
         async with database.transaction(program_id, actor) as session:
@@ -132,7 +133,7 @@ async def _go(database: Database, program_id: UUID, actor: str, statement: Selec
             return gone
 
 
-async def _would_go(database: Database, program_id: UUID, actor: str, statement: Select[tuple[int]]) -> int:
+async def _would_go(database: Database, program_id: UUID, actor: str, statement: Select[int]) -> int:
     gone = 0
     async with database.transaction(program_id, actor) as session:
         tried = await session.begin_nested()

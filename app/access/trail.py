@@ -58,7 +58,7 @@ async def list_entries(
     if before is not None:
         conditions.append(AuditEntry.id < before)
     rows = await session.execute(query.where(*conditions).order_by(AuditEntry.id.desc()).limit(limit))
-    return list(rows)
+    return list(rows.all())
 
 
 async def place_after(session: AsyncSession, program_id: UUID, number: int) -> tuple[Head, int]:
@@ -116,7 +116,7 @@ async def _chunk(session: AsyncSession, program_id: UUID, after: int, end: int) 
         .order_by(Seal.number)
         .limit(_CHUNK)
     )
-    return list(rows)
+    return list(rows.all())
 
 
 def _line(row: Row[Any]) -> bytes:

@@ -1,4 +1,4 @@
-"""Verifying a program's trail in the database: every link of the chain, every entry's seal, and a head noted earlier."""
+"""Verifying a program's trail in the database: every link of the chain, every entry, and a head noted earlier."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,9 @@ from app.core.database import Database, load_sql
 
 _SEGMENT = 50_000
 """Links in one statement: about a quarter of a second, so that no transaction is long."""
+
+_BEFORE_ALL = -(2**63)
+"""Below every id, also those that someone made up."""
 
 _SEALS = text(load_sql(__file__, "check_seals")).bindparams(
     bindparam("number", type_=BigInteger), bindparam("hash", type_=BYTEA)
@@ -47,7 +50,7 @@ async def verify(database: Database, program_id: UUID, against: Head | None = No
                 fault = await _nothing(session, program_id)
                 break
             links += row.links
-            fault = await _broken(session, row, program_id)
+            fault = await (_cut_off if row.last_number is None else _broken)(session, row, program_id)
         if fault is not None or row.last_number is None:
             here = Head(row.start_number, row.start_hash)
             break
@@ -75,24 +78,29 @@ async def _nothing(session: AsyncSession, program_id: UUID) -> Fault | None:
 
 
 async def _broken(session: AsyncSession, row: Row[Any], program_id: UUID) -> Fault | None:
-    """The fault in a segment, or at the end of the chain if this was its last."""
+    """The first fault of a segment."""
     match row.what:
+        case None:
+            return None
         case "gap":
             words = f"gap: the seals from {row.previous_number + 1} to {row.wrong_number - 1} were deleted"
             return Fault(row.previous_number + 1, await _bare(session, program_id), words)
         case "extra":
             words = f"extra: a seal beyond the end of the chain, which is {row.head_number}"
-            return Fault(row.wrong_number, row.wrong_entry_id, words)
         case "missing":
-            return Fault(row.wrong_number, row.wrong_entry_id, "missing: the entry was deleted")
-        case "changed":
+            words = "missing: the entry was deleted"
+        case _:
             words = "changed: the entry, or its seal, is not what was sealed"
-            return Fault(row.wrong_number, row.wrong_entry_id, words)
-    if row.last_number is None and (row.start_number, row.start_hash) != (row.head_number, row.head_hash):
-        if row.start_number == row.head_number:
-            return Fault(row.head_number, None, "changed: the end of the chain has another hash than its last seal")
+    return Fault(row.wrong_number, row.wrong_entry_id, words)
+
+
+async def _cut_off(session: AsyncSession, row: Row[Any], program_id: UUID) -> Fault | None:
+    """What is wrong where no seal follows any more: the chain must end there."""
+    if row.start_number != row.head_number:
         words = f"cut off: the seals from {row.start_number + 1} to {row.head_number} were deleted"
         return Fault(row.start_number + 1, await _bare(session, program_id), words)
+    if row.start_hash != row.head_hash:
+        return Fault(row.head_number, None, "changed: the end of the chain has another hash than its last seal")
     return None
 
 
@@ -111,7 +119,7 @@ async def _bare(session: AsyncSession, program_id: UUID) -> int | None:
 
 async def _unsealed(database: Database, program_id: UUID) -> Fault | None:
     """An entry without a seal where all are sealed: put in by hand, below ids that were given out long before."""
-    after = 0
+    after = _BEFORE_ALL
     while True:
         async with database.transaction(program_id, "verify") as session:
             values = {"program_id": program_id, "after": after, "most": _SEGMENT}
