@@ -105,10 +105,11 @@ async def read_trail(
         before=_id_from(cursor),
         limit=limit + 1,
     )
-    asked = {"subject_id": subject_id, "action": action, "since": since, "until": until}
-    # Not whose doing was looked for: what was sent as an actor may be anything.
-    detail = {name: value for name, value in asked.items() if value is not None} | ({"by_actor": True} if actor else {})
-    await note(session, "trail.read", caller.program_id, **detail)
+    # Only by what it was narrowed, not to what: what was sent as an actor or an action may be anything.
+    asked = {"actor": actor, "action": action, "since": since, "until": until}
+    by = [name for name, value in asked.items() if value is not None]
+    # Whoever looked at one person's record is found in that record.
+    await note(session, "trail.read", subject_id or caller.program_id, by=by)
     items = [EntryOut(**row._asdict() | {"hash": row.hash.hex() if row.hash else None}) for row in found[:limit]]
     return Page(items=items, next=to_cursor(items[-1].id) if len(found) > limit else None)
 
