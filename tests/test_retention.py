@@ -146,7 +146,7 @@ async def test_no_function_takes_what_is_younger_than_its_least(trail: Trail, ki
 EACH = {
     "events": "UPDATE events SET at = at - $2 * interval '1 day' WHERE program_id = $1",
     "answers": "UPDATE idempotency SET created_at = created_at - $2 * interval '1 day' WHERE program_id = $1",
-    "needs": "UPDATE claims SET ended_at = held_at - $2 * interval '1 day' WHERE program_id = $1 AND state = 'released'",
+    "needs": "UPDATE claims SET ended_at = ended_at - $2 * interval '1 day' WHERE program_id = $1",
     "unmet_needs": "UPDATE unmet_needs SET at = at - $2 * interval '1 day' WHERE program_id = $1",
 }
 LEFT = {

@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from sqlalchemy import func, select
 
 from app.access import chain
 from app.access.canon import START, Head, next_hash
@@ -23,7 +24,7 @@ async def trail(shared_database: str) -> AsyncIterator[Trail]:
 
 
 async def rejected(trail: Trail, statement: str, *values: Any) -> None:
-    with pytest.raises(asyncpg.CheckViolationError, match="trail|begins and ends"):
+    with pytest.raises(asyncpg.CheckViolationError, match=r"trail|begins and ends"):
         await trail.owner.execute(statement, *values)
 
 
@@ -117,7 +118,7 @@ async def test_one_program_seals_only_its_own(trail: Trail) -> None:
 async def test_whoever_comes_second_leaves_the_sealing_to_the_first(trail: Trail) -> None:
     await trail.write(2)
     async with trail.database.transaction(trail.program_id, "clock") as session:
-        assert await session.scalar(chain.select(chain.func.seal_trail(trail.program_id, 10))) == 2
+        assert await session.scalar(select(func.seal_trail(trail.program_id, 10))) == 2
         assert await seal(trail.database, trail.program_id) == 0
     assert await trail.whole()
 
@@ -250,7 +251,8 @@ async def test_an_entry_put_in_with_a_forged_seal_is_found(trail: Trail) -> None
     [forged] = [
         row["id"]
         for row in await trail.superuser.fetch(
-            "INSERT INTO audit (program_id, actor, action, subject_id, detail) VALUES ($1, 'x', 'x', $1, '{}') RETURNING id",
+            "INSERT INTO audit (program_id, actor, action, subject_id, detail)"
+            " VALUES ($1, 'x', 'x', $1, '{}') RETURNING id",
             trail.program_id,
         )
     ]

@@ -12,7 +12,8 @@ from app.core.ids import new_id
 
 WRITE = """
 INSERT INTO audit (program_id, actor, action, subject_id, detail)
-SELECT $1, 'tests', $2, gen_random_uuid(), jsonb_build_object('nr', nr, 'share', 1.10) FROM generate_series(1, $3::int) nr
+SELECT $1, 'tests', $2, gen_random_uuid(), jsonb_build_object('nr', nr, 'share', 1.10)
+  FROM generate_series(1, $3::int) nr
 RETURNING id
 """
 
