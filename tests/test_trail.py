@@ -64,6 +64,7 @@ async def test_what_commits_late_under_lower_ids_is_sealed_late(trail: Trail) ->
 
 
 async def test_what_is_long_settled_is_not_looked_at_again_and_idle_passes_write_nothing(trail: Trail) -> None:
+    last = 0
     for _ in range(3):
         last = (await trail.write(5))[-1]
         await seal(trail.database, trail.program_id)

@@ -116,7 +116,8 @@ async def _chunk(session: AsyncSession, program_id: UUID, after: int, end: int) 
         .order_by(Seal.number)
         .limit(_CHUNK)
     )
-    return list(rows.all())
+    found: list[Any] = list(rows)
+    return found
 
 
 def _line(row: Row[Any]) -> bytes:

@@ -66,7 +66,8 @@ async def test_each_filter_keeps_what_it_says_and_pages_join_without_a_gap(progr
     assert claims[-1]["id"] in {each["id"] for each in since} - {each["id"] for each in until}
     assert await entries(program, action="claim%") == []
 
-    pages, cursor = [], {}
+    pages: list[dict[str, Any]] = []
+    cursor: dict[str, str] = {}
     while True:
         found = await page(program, limit=3, until=everything[0]["at"], **cursor)
         pages += found["items"]
