@@ -80,7 +80,7 @@ BEGIN
 
   -- In this order: a fence drawn by a transaction that had its id before would not hold.
   IF pg_current_xact_id_if_assigned() IS NULL THEN
-    SELECT last_value INTO last_given FROM audit_id_seq;
+    SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END INTO last_given FROM audit_id_seq;
   END IF;
   here := pg_current_xact_id()::text::bigint;
   INSERT INTO audit_chains (program_id) VALUES (p_program_id) ON CONFLICT DO NOTHING;
