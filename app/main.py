@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from app.api import claims, directory, me, openings, operations, participants, program
+from app.api import claims, directory, me, openings, operations, participants, program, trail
 from app.api.errors import install
 from app.core.database import Database
 from app.core.settings import Settings
@@ -53,6 +53,6 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
     install(app)
     # Not included but laid in directly: a route of an included router is found anew for each request.
     app.router.routes.extend(claims.desk_router.routes)
-    for face in (me, claims, openings, directory, participants, program, operations):
+    for face in (me, claims, openings, directory, participants, program, trail, operations):
         app.include_router(face.router)
     return app

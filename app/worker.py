@@ -4,8 +4,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from uuid import UUID
 
+from app.access.chain import seal
 from app.access.programs import every_program
+from app.access.retention import retire
 from app.core.database import Database
 from app.core.metrics import SWEPT
 from app.market.claims import sweep
@@ -13,6 +16,8 @@ from app.market.claims import sweep
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 5.0
+SEAL_SECONDS = 1.0
+RETENTION_SECONDS = 24 * 3600.0
 LONGEST_PAUSE = 60.0
 
 
@@ -26,6 +31,31 @@ async def sweep_lapsed_holds(database: Database) -> int:
             swept += await sweep(session, program_id)
     SWEPT.inc(swept)
     return swept
+
+
+async def in_each_program(database: Database, job: Callable[[UUID], Awaitable[object]]) -> None:
+    """Do a job for every program, for each however it went for those before. Raises what went wrong, together."""
+    async with database.transaction(None, "clock") as session:
+        programs = await every_program(session)
+    wrong = []
+    for program_id in programs:
+        try:
+            await job(program_id)
+        except Exception as error:
+            error.add_note(f"program {program_id}")
+            wrong.append(error)
+    if wrong:
+        raise ExceptionGroup(f"it went wrong for {len(wrong)} of {len(programs)} programs", wrong)
+
+
+async def seal_trails(database: Database) -> None:
+    """Seal what has come into the trail of every program."""
+    await in_each_program(database, lambda program_id: seal(database, program_id))
+
+
+async def retire_all(database: Database) -> None:
+    """Take away what every program keeps no longer."""
+    await in_each_program(database, lambda program_id: retire(database, program_id, "clock"))
 
 
 async def supervise(name: str, job: Callable[[], Awaitable[object]], pause: float) -> None:
@@ -45,6 +75,8 @@ async def work(database: Database) -> None:
     """Run every loop until cancelled."""
     async with asyncio.TaskGroup() as loops:
         loops.create_task(supervise("sweeper", lambda: sweep_lapsed_holds(database), SWEEP_SECONDS))
+        loops.create_task(supervise("sealer", lambda: seal_trails(database), SEAL_SECONDS))
+        loops.create_task(supervise("retention", lambda: retire_all(database), RETENTION_SECONDS))
 
 
 @asynccontextmanager

@@ -22,6 +22,8 @@ TENANTS = (
     "events",
     "audit",
     "idempotency",
+    "audit_seals",
+    "audit_chains",
 )
 
 
@@ -51,6 +53,9 @@ async def _furnished(connection: "asyncpg.Connection[asyncpg.Record]") -> Ledger
         " VALUES ($1, $2, 'k', '', 201, '')",
         new_id(),
     )
+    async with connection.transaction():
+        await connection.execute("SELECT set_config('openberth.program_id', $1, true)", str(ledger.program_id))
+        await ledger.run("SELECT seal_trail($1, 1000)")
     return ledger
 
 
@@ -117,6 +122,11 @@ REFUSED = {
     "the trail": "INSERT INTO audit (program_id, actor, action, subject_id, detail) VALUES ($1, 'x', 'x', $1, '{}')",
     "the trail's past": "UPDATE audit SET actor = 'nobody' WHERE program_id = $1",
     "the trail away": "DELETE FROM audit WHERE program_id = $1",
+    "a seal": "INSERT INTO audit_seals (program_id, number, entry_id, hash) VALUES ($1, 99, 99, '')",
+    "a seal's hash": "UPDATE audit_seals SET hash = '' WHERE program_id = $1",
+    "the seals away": "DELETE FROM audit_seals WHERE program_id = $1",
+    "the chain's end": "UPDATE audit_chains SET number = 0 WHERE program_id = $1",
+    "the chain away": "DELETE FROM audit_chains WHERE program_id = $1",
     "an answer away": "DELETE FROM idempotency WHERE program_id = $1",
     "a key's hash": "SELECT hash FROM keys WHERE program_id = $1",
     "a key": "UPDATE keys SET revoked_at = NULL WHERE program_id = $1",
@@ -142,6 +152,8 @@ async def test_the_app_role_can_not_publish_an_opening_that_is_taken(ledger: Led
     "statement",
     [
         "TRUNCATE claims",
+        "TRUNCATE audit",
+        "ALTER TABLE audit DISABLE TRIGGER ALL",
         "CREATE TABLE mine ()",
         "ALTER TABLE claims DISABLE TRIGGER ALL",
         "ALTER TABLE claims DISABLE ROW LEVEL SECURITY",
@@ -179,7 +191,18 @@ async def test_the_app_role_calls_only_the_functions_that_are_its_own(ledger: Le
             "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"
             " AND has_function_privilege(oid, 'EXECUTE')"
         )
-    assert {row["proname"] for row in callable_} == {"expire_lapsed", "find_key", "every_program", "note"}
+    assert {row["proname"] for row in callable_} == {
+        "expire_lapsed",
+        "find_key",
+        "every_program",
+        "note",
+        "seal_trail",
+        "retire_trail",
+        "retire_events",
+        "retire_answers",
+        "retire_needs",
+        "retire_unmet_needs",
+    }
 
 
 async def test_a_claim_of_the_app_role_moves_the_count_all_the_same(ledger: Ledger) -> None:

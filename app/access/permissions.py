@@ -97,6 +97,7 @@ SCOPES: dict[str, frozenset[Action]] = {
     "participants:write": frozenset({Action.ADD_PARTICIPANT, Action.EDIT_PARTICIPANT, Action.KEEP_CONSENT}),
     "participants:meet": frozenset({Action.MEET}),
     "referrals:write": frozenset({Action.REFER, Action.WORK_REFERRAL}),
+    "trail:read": frozenset({Action.READ_TRAIL, Action.CHECK_TRAIL}),
 }
 """What a key may be narrowed to. Whoever holds a key may see who it is, whatever its scopes."""
 

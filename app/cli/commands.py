@@ -10,11 +10,12 @@ from zoneinfo import available_timezones
 
 import typer
 import uvicorn
-from rich.table import Table
+from rich.table import Column, Table
 
 from app import schema
+from app.access.canon import Head, NotATrail
 from app.access.roles import Role
-from app.cli import data, keys
+from app.cli import data, keys, trail
 from app.cli.doctor import examine
 from app.cli.output import console, explained, fail
 from app.core.database import Database
@@ -39,6 +40,8 @@ key_cli = typer.Typer(help="Make keys for people's clients and systems.", no_arg
 cli.add_typer(key_cli, name="key")
 program_cli = typer.Typer(help="Set up programs.", no_args_is_help=True)
 cli.add_typer(program_cli, name="program")
+trail_cli = typer.Typer(help="The audit trail.", no_args_is_help=True)
+cli.add_typer(trail_cli, name="trail")
 
 
 def main() -> None:
@@ -91,7 +94,7 @@ def work() -> None:
 
     with explained(), home(settings) as where:
         migrated(where)
-        console.print("Sweeping lapsed holds. Ctrl-C ends it.")
+        console.print("Sweeping lapsed holds, sealing the trail, and retiring daily what is old. Ctrl-C ends it.")
         asyncio.run(forever(where))
 
 
@@ -200,12 +203,51 @@ def simulate(
         raise typer.Exit(1)
 
 
+@trail_cli.command("verify")
+def verify_trail(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
+    against: Annotated[
+        str | None, typer.Option(help="A head noted earlier, number:hash, that must be in the file.")
+    ] = None,
+) -> None:
+    """Verify an exported trail. It needs no server and no database."""
+    try:
+        noted = None if against is None else Head.parse(against)
+        checked = trail.check_file(file, noted)
+    except (ValueError, NotATrail) as error:
+        raise fail(str(error)) from error
+    if checked.fault is not None:
+        raise fail(f"The trail of program {checked.program_id} is broken at {checked.fault}.")
+    console.print(
+        f"It holds: program {checked.program_id}, from {checked.start.number + 1} to {checked.head}.", soft_wrap=True
+    )
+
+
 @cli.command()
-def doctor() -> None:
-    """Check configuration, database, roles, schema, and that every count equals its claims."""
+def retain(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+) -> None:
+    """Take away what each program keeps no longer. The loops of `serve` and `work` do so daily."""
     with explained(), home(Settings()) as where:
-        findings = asyncio.run(examine(where))
-    table = Table("", "Check", "Finding", show_edge=False)
+        migrated(where)
+        asyncio.run(trail.retain(where, dry_run=dry_run))
+
+
+@cli.command()
+def doctor(
+    head: Annotated[
+        list[str] | None,
+        typer.Option(help="A head noted earlier, program:number:hash, that must still be in its trail; repeatable."),
+    ] = None,
+) -> None:
+    """Check configuration, database, roles, schema, that every count equals its claims, and that the trail holds."""
+    try:
+        noted = trail.parse_heads(head or [])
+    except ValueError as error:
+        raise fail(f"{error}, after the program and a colon.") from error
+    with explained(), home(Settings()) as where:
+        findings = asyncio.run(examine(where, noted))
+    table = Table("", "Check", Column("Finding", overflow="fold"), show_edge=False)
     for finding in findings:
         table.add_row("[green]✓[/]" if finding.good else "[red]✗[/]", finding.check, finding.words)
     console.print(table)

@@ -1,10 +1,12 @@
-"""The doctor: is the installation sound, and does every count equal its claims?"""
+"""The doctor: is the installation sound, does every count equal its claims, and does the trail hold?"""
 
 from dataclasses import dataclass
 
 import asyncpg
 
 from app import schema
+from app.access.canon import Head
+from app.cli import trail
 from app.core.database import APP_ROLE
 from app.home import Home, NotReady, plain, revision
 
@@ -20,8 +22,11 @@ class Finding:
     words: str
 
 
-async def examine(home: Home) -> list[Finding]:
-    """Look at everything; where the database can't be reached, that is the only finding."""
+async def examine(home: Home, noted: dict[str, Head]) -> list[Finding]:
+    """Look at everything; where the database can't be reached, that is the only finding.
+
+    `noted` are heads of trails noted earlier, by program: they must still be in their chains.
+    """
     try:
         found = await revision(home.owner_url)
     except NotReady as error:
@@ -38,6 +43,7 @@ async def examine(home: Home) -> list[Finding]:
                 await _counts(connection),
                 await _durable(connection),
             ]
+            findings += [Finding("Trail", good, words) for good, words in await trail.findings(home, noted)]
         return findings
     finally:
         await connection.close()

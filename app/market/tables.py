@@ -155,6 +155,13 @@ class Claim(Base):
         Index("ix_claims_provider", "program_id", "organization_id", "id"),
         Index("ix_claims_worker", "program_id", "worker_organization_id", "id"),
         Index("ix_claims_holder", "program_id", "claimed_by", postgresql_where=text("state = 'held'")),
+        # Those whose need is to be forgotten. A claim enters it when it ends: none that is made pays for it.
+        Index(
+            "ix_claims_remembered",
+            "program_id",
+            "ended_at",
+            postgresql_where=text("need IS NOT NULL AND ended_at IS NOT NULL"),
+        ),
     )
 
 

@@ -35,6 +35,8 @@ ROUTES: dict[Action, list[tuple[str, str]]] = {
     Action.CLAIM: [("POST", "/v1/claims")],
     Action.READ_CLAIMS: [("GET", "/v1/claims"), ("GET", f"/v1/claims/{NOBODY}"), ("GET", "/v1/decline-reasons")],
     Action.STEER_CLAIM: [("POST", f"/v1/claims/{NOBODY}/{verb}") for verb in ("confirm", "release", "extend")],
+    Action.READ_TRAIL: [("GET", "/v1/trail"), ("GET", "/v1/trail/export")],
+    Action.CHECK_TRAIL: [("GET", "/v1/trail/head"), ("GET", "/v1/trail/check")],
     Action.RECEIVE_CLAIM: [
         ("POST", f"/v1/claims/{NOBODY}/{verb}") for verb in ("decline", "arrive", "no-show", "complete")
     ],
