@@ -55,13 +55,14 @@ class Chain(Base):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How far a program's trail is sealed. `oldest` is the time of the oldest entry without a seal."""
+    """How far a program's trail is sealed. `oldest` and `newest` are the times of entries without a seal."""
 
     number: int
     hash: bytes
     retired_number: int
     unsealed: int
     oldest: datetime | None
+    newest: datetime | None
 
 
 async def seal(database: Database, program_id: UUID) -> int:
@@ -82,11 +83,11 @@ async def state_of_trail(session: AsyncSession, program_id: UUID) -> State:
     sealed = select(Seal).where(Seal.program_id == AuditEntry.program_id, Seal.entry_id == AuditEntry.id)
     row = (
         await session.execute(
-            select(func.count(), func.min(AuditEntry.at)).where(
+            select(func.count(), func.min(AuditEntry.at), func.max(AuditEntry.at)).where(
                 AuditEntry.program_id == program_id, AuditEntry.id > settled_id, ~sealed.exists()
             )
         )
     ).one()
     if chain is None:
-        return State(0, bytes(32), 0, row[0], row[1])
-    return State(chain.number, chain.hash, chain.retired_number, row[0], row[1])
+        return State(0, bytes(32), 0, *row)
+    return State(chain.number, chain.hash, chain.retired_number, *row)
