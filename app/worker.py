@@ -2,9 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
+from app.access.last_use import LastUse
+from app.access.limits import Limits
 from app.access.programs import every_program
 from app.core.database import Database
 from app.core.metrics import SWEPT
@@ -13,6 +16,7 @@ from app.market.claims import sweep
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 5.0
+SHARE_SECONDS = 1.0
 LONGEST_PAUSE = 60.0
 
 
@@ -28,17 +32,26 @@ async def sweep_lapsed_holds(database: Database) -> int:
     return swept
 
 
-async def supervise(name: str, job: Callable[[], Awaitable[object]], pause: float) -> None:
-    """Run a job again and again, `pause` seconds apart; after a failure twice as long, up to a minute."""
+async def supervise(
+    name: str, job: Callable[[], Awaitable[object]], pause: float, longest: float = LONGEST_PAUSE
+) -> None:
+    """Run a job again and again, `pause` seconds apart; after a failure twice as long, up to `longest`."""
     wait = pause
     while True:
         try:
             await job()
             wait = pause
         except Exception:
-            wait = min(wait * 2, LONGEST_PAUSE)
+            wait = min(wait * 2, longest)
             log.exception("%s failed; it is tried again in %.0f s", name, wait)
         await asyncio.sleep(wait)
+
+
+async def _count(database: Database, limits: Limits, last_use: LastUse) -> None:
+    async with asyncio.TaskGroup() as loops:
+        # Soon again after an outage, or processes would count alone for a minute.
+        loops.create_task(supervise("rate limits", lambda: limits.share(database), SHARE_SECONDS, 5 * SHARE_SECONDS))
+        loops.create_task(supervise("last use", lambda: last_use.write(database), SHARE_SECONDS))
 
 
 async def work(database: Database) -> None:
@@ -48,11 +61,20 @@ async def work(database: Database) -> None:
 
 
 @asynccontextmanager
-async def working(database: Database) -> AsyncIterator[None]:
-    """Run every loop beside what happens inside."""
-    task = asyncio.create_task(work(database))
+async def _beside(loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(loops)
     try:
         yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def working(database: Database) -> AbstractAsyncContextManager[None]:
+    """Run every loop beside what happens inside."""
+    return _beside(work(database))
+
+
+def counting(database: Database, limits: Limits, last_use: LastUse) -> AbstractAsyncContextManager[None]:
+    """Count with the other processes beside what happens inside: every process that serves must, loops or none."""
+    return _beside(_count(database, limits, last_use))
