@@ -187,8 +187,7 @@ async def test_the_app_role_has_no_rights_above_its_own(ledger: Ledger) -> None:
 
 async def test_requests_can_make_no_key_for_an_operator(ledger: Ledger) -> None:
     made = (
-        "INSERT INTO keys (program_id, id, organization_id, role, hash)"
-        " VALUES ($1, $2, $3, $4, sha256(uuid_send($2)))"
+        "INSERT INTO keys (program_id, id, organization_id, role, hash) VALUES ($1, $2, $3, $4, sha256(uuid_send($2)))"
     )
     async with as_app(ledger.connection, ledger.program_id):
         await ledger.run(made, new_id(), ledger.organization_id, "program_manager")

@@ -74,19 +74,24 @@ CREATE TRIGGER keys_stay_who_they_are BEFORE UPDATE ON keys FOR EACH ROW
   WHEN ((NEW.program_id, NEW.id, NEW.organization_id) IS DISTINCT FROM (OLD.program_id, OLD.id, OLD.organization_id))
   EXECUTE FUNCTION refuse('a key never changes whose it is: make a new one')
 ;;
--- Add to the counts of rate limits what a process counted, and answer the totals. What is over is swept away by
--- whoever comes first.
+-- Add to the counts of rate limits what a process counted, which may be nothing, and answer the totals. What is over
+-- is swept away by whoever comes first.
 CREATE FUNCTION count_together(p_keys text[], p_untils timestamptz[], p_amounts bigint[])
-RETURNS TABLE (key text, until timestamptz, total bigint)
+RETURNS TABLE (key text, total bigint)
 LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
   DELETE FROM rate_counts r
    USING (SELECT o.key, o.until FROM rate_counts o WHERE o.until < clock_timestamp() - interval '10 s'
            ORDER BY o.until LIMIT 10000 FOR UPDATE SKIP LOCKED) over
    WHERE r.key = over.key AND r.until = over.until;
-  INSERT INTO rate_counts AS c (key, until, count)
-  SELECT n.key, n.until, n.amount FROM unnest(p_keys, p_untils, p_amounts) n (key, until, amount) ORDER BY n.key, n.until
-  ON CONFLICT ON CONSTRAINT pk_rate_counts DO UPDATE SET count = c.count + excluded.count
-  RETURNING c.key, c.until, c.count
+  WITH counted AS (SELECT * FROM unnest(p_keys, p_untils, p_amounts) n (key, until, amount)), added AS (
+    -- In one order, so that processes don't wait for each other in a circle.
+    INSERT INTO rate_counts AS c (key, until, count)
+    SELECT n.key, n.until, n.amount FROM counted n WHERE n.amount > 0 ORDER BY n.key, n.until
+    ON CONFLICT ON CONSTRAINT pk_rate_counts DO UPDATE SET count = c.count + excluded.count
+    RETURNING c.key, c.count)
+  SELECT a.key, a.count FROM added a
+  UNION ALL
+  SELECT c.key, c.count FROM counted n JOIN rate_counts c ON c.key = n.key AND c.until = n.until WHERE n.amount = 0
 $$
 ;;
 -- Whoever runs the installation makes its own keys, on its machine: no request can.

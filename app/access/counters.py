@@ -12,7 +12,7 @@ from app.core.database import Base, Database
 MOST = 50_000
 """Counts that a process keeps at a time; past them the oldest is forgotten, so strangers fill no memory."""
 AT_ONCE = 5_000
-"""Counts that one statement adds up; the others follow with the next."""
+"""Counts that one statement adds up."""
 
 
 class RateCount(Base):
@@ -48,7 +48,8 @@ class SharedCounters(Storage):
     """A storage for `limits`' fixed windows, which never makes a request wait for the database.
 
     Windows end at multiples of their length, so every process means the same ones. What others have counted is known
-    from the last `share`, about a second ago; while the database is away each process counts alone.
+    from the last `share`, about a second ago; while the database is away each process counts alone. Of more counts
+    than fit one statement those go first in which something is new.
     """
 
     STORAGE_SCHEME = None
@@ -56,7 +57,6 @@ class SharedCounters(Storage):
     def __init__(self) -> None:
         super().__init__()
         self._counts: dict[str, _Count] = {}
-        self._touched: dict[str, _Count] = {}
 
     def __len__(self) -> int:
         return len(self._counts)
@@ -73,7 +73,6 @@ class SharedCounters(Storage):
         if count is None or count.until <= now:
             count = self._open(key, (now // expiry + 1) * expiry, now)
         count.unsent += amount
-        self._touched[key] = count
         return count.shared + count.unsent
 
     def get(self, key: str) -> int:
@@ -95,13 +94,11 @@ class SharedCounters(Storage):
         """Forget every count of this process; how many there were."""
         held = len(self._counts)
         self._counts.clear()
-        self._touched.clear()
         return held
 
     def clear(self, key: str) -> None:
         """Forget one count of this process."""
         self._counts.pop(key, None)
-        self._touched.pop(key, None)
 
     def _open(self, key: str, until: float, now: float) -> _Count:
         """A count that starts at nothing."""
@@ -120,9 +117,10 @@ class SharedCounters(Storage):
         When the database doesn't answer, what was counted here stands and is added the next time.
         """
         now = time.time()
-        for key in [key for key, count in self._touched.items() if count.until <= now]:
-            del self._touched[key]
-        batch = [(key, count, count.unsent) for key, count in list(self._touched.items())[:AT_ONCE]]
+        live = [(key, count) for key, count in self._counts.items() if count.until > now]
+        batch = [
+            (key, count, count.unsent) for key, count in sorted(live, key=lambda each: not each[1].unsent)[:AT_ONCE]
+        ]
         if not batch:
             return
         asked = {
@@ -131,10 +129,8 @@ class SharedCounters(Storage):
             "amounts": [unsent for _, _, unsent in batch],
         }
         async with database.transaction(None, "limits") as session:
-            together = text("SELECT * FROM count_together(:keys, :untils, :amounts)")
-            totals = {(row.key, row.until): row.total for row in await session.execute(together, asked)}
+            together = text("SELECT key, total FROM count_together(:keys, :untils, :amounts)")
+            totals = {row.key: row.total for row in await session.execute(together, asked)}
         for key, count, sent in batch:
-            count.shared = totals[key, datetime.fromtimestamp(count.until, UTC)]
+            count.shared = totals.get(key, count.shared)
             count.unsent -= sent
-            if not count.unsent and self._touched.get(key) is count:
-                del self._touched[key]
