@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     )
     desk_batch: int = Field(default=128, ge=1, le=1000, description="The most claims in one transaction.")
     rate_limit: Quota = Field(
-        default="10000/10 seconds",
+        default="20000/10 seconds",
         description="Requests that one caller may make, as count/[number] unit; `off` for no limit.",
     )
     rate_limit_address: Quota = Field(

@@ -1,6 +1,7 @@
 """Rate limits by themselves: counting, forgetting, sharing through the database, and what an address is."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from uuid import uuid4
 
@@ -35,7 +36,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The counters' clock."""
     clock = Clock()
-    monkeypatch.setattr(counters.time, "time", clock.time)
+    monkeypatch.setattr(time, "time", clock.time)
     return clock
 
 
@@ -58,7 +59,7 @@ def counted(job: Callable[[], object]) -> int:
 def test_a_count_is_what_was_counted_since_its_window_began(steps: list[tuple[str, int, int]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         clock = Clock()
-        patch.setattr(counters.time, "time", clock.time)
+        patch.setattr(time, "time", clock.time)
         storage = SharedCounters()
         told: list[tuple[str, int, int]] = []
         for key, amount, passing in steps:
