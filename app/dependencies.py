@@ -39,7 +39,9 @@ bearer = HTTPBearer(auto_error=False, description="A key made by `openberth key 
 TOKEN_PATH = "/v1/oauth/token"  # noqa: S105 - where tokens are got, and none itself
 oauth = OAuth2(
     flows=OAuthFlows(
-        clientCredentials=OAuthFlowClientCredentials(tokenUrl=TOKEN_PATH, scopes=dict.fromkeys(SCOPES, ""))
+        clientCredentials=OAuthFlowClientCredentials(
+            tokenUrl=TOKEN_PATH, scopes={scope: "; ".join(sorted(actions)) for scope, actions in SCOPES.items()}
+        )
     ),
     description="An access token in place of the key: see docs/keys.md.",
     auto_error=False,

@@ -16,7 +16,9 @@ from app.market.claims import sweep
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 5.0
-SHARE_SECONDS = 1.0
+SHARE_SECONDS = 0.5
+"""What one process counted is told within this, and heard by another within this again: together about a second."""
+LAST_USE_SECONDS = 5.0
 LONGEST_PAUSE = 60.0
 
 
@@ -50,8 +52,8 @@ async def supervise(
 async def _count(database: Database, limits: Limits, last_use: LastUse) -> None:
     async with asyncio.TaskGroup() as loops:
         # Soon again after an outage, or processes would count alone for a minute.
-        loops.create_task(supervise("rate limits", lambda: limits.share(database), SHARE_SECONDS, 5 * SHARE_SECONDS))
-        loops.create_task(supervise("last use", lambda: last_use.write(database), SHARE_SECONDS))
+        loops.create_task(supervise("rate limits", lambda: limits.share(database), SHARE_SECONDS, 10 * SHARE_SECONDS))
+        loops.create_task(supervise("last use", lambda: last_use.write(database), LAST_USE_SECONDS))
 
 
 async def work(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""Counts for rate limits that all processes share: kept in memory, and added up in PostgreSQL once a second."""
+"""Counts for rate limits that all processes share: kept in memory, and added up in PostgreSQL twice a second."""
 
 import time
 from datetime import UTC, datetime

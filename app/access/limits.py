@@ -74,12 +74,16 @@ class Limits:
             raise self._refused(policy, name, address)
 
     async def share(self, database: Database) -> None:
-        """Count together with the other processes: to be called about once a second."""
+        """Count together with the other processes: to be called twice a second."""
         await self._counters.share(database)
 
     def _refused(self, policy: _Policy, name: str, address: str) -> TooManyRequests:
         stats = self._windows.get_window_stats(policy.quota, name, address_group(address))
-        return _refusal("Your address", stats.reset_time - time.time())
+        seconds = stats.reset_time - time.time()
+        refusal = _refusal("Your address", seconds)
+        refusal.headers["RateLimit-Policy"] = policy.header[1].decode()
+        refusal.headers["RateLimit"] = policy.left(0, seconds)[1].decode()
+        return refusal
 
 
 @lru_cache(maxsize=10_000)

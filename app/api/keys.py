@@ -24,7 +24,6 @@ Maker = Annotated[Caller, requires(Action.MAKE_KEYS)]
 Keeper = Annotated[Caller, requires(Action.REVOKE_KEYS)]
 
 Scope = Annotated[str, Field(max_length=60, json_schema_extra={"enum": [*SCOPES]})]
-Madeable = Annotated[Role, Field(description="Any but `operator`, whose keys are made on the command line alone.")]
 
 
 class KeyIn(In):
@@ -32,7 +31,7 @@ class KeyIn(In):
 
     organization_id: UUID
     name: Annotated[Line, Field(description="What it is for, such as the name of the system that will hold it.")]
-    role: Madeable
+    role: Annotated[Role, Field(description="Any but `operator`, whose keys are made on the command line alone.")]
     scopes: Annotated[
         list[Scope] | None,
         Field(min_length=1, max_length=len(SCOPES), description="What to narrow it to; a partner_system must say."),

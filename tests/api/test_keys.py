@@ -1,6 +1,7 @@
 """Keys over the API: made, shown once, narrowed, listed, rotated and revoked."""
 
 import asyncio
+import itertools
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -291,6 +292,29 @@ async def test_a_key_of_the_old_format_still_opens_and_can_be_rotated(program: P
     assert (listed["prefix"], listed["name"]) == (None, "")
     rotated = await program.made(f"/v1/keys/{key_id}/rotate", {"overlap_minutes": 1})
     assert (await me(program, rotated["key"])).json()["id"] == str(key_id)
+
+
+async def test_every_answer_to_a_caller_says_what_is_left_to_them(program: Program) -> None:
+    opening = await program.opening(2)
+    answers = [
+        await program.claim({"opening_id": opening["id"]}),
+        await program.call("GET", "/v1/openings", role=Role.CASE_MANAGER),
+        await program.call("GET", "/v1/keys", role=Role.CASE_MANAGER),
+        await program.call("GET", f"/v1/claims/{NOBODY}", role=Role.CASE_MANAGER),
+        await program.call("POST", "/v1/claims", role=Role.CASE_MANAGER),
+    ]
+    assert [answer.status_code for answer in answers] == [201, 200, 403, 404, 400]
+    left = []
+    for answer in answers:
+        assert answer.headers["ratelimit-policy"] == '"caller";q=20000;w=10'
+        found = re.fullmatch(r'"caller";r=(\d+);t=(\d+)', answer.headers["ratelimit"])
+        assert found is not None
+        assert 0 < int(found[2]) <= 10
+        left.append(int(found[1]))
+    # Each request took one, unless a new window began meanwhile.
+    assert all(after in {before - 1, 19_999} for before, after in itertools.pairwise(left))
+    for path in ("/livez", "/openapi.json"):
+        assert "ratelimit" not in (await program.house.http.get(path)).headers
 
 
 async def test_the_last_use_is_stored_beside_the_request_and_once_a_minute(program: Program) -> None:
