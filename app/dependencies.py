@@ -33,7 +33,7 @@ from app.core.problems import (
 from app.core.rendering import to_json
 from app.market.desk import Desk, Desks
 
-bearer = HTTPBearer(auto_error=False, description="A key made by `openberth key create`.")
+bearer = HTTPBearer(auto_error=False, description="A key, or an access token got with one.")
 """Only describes the header in OpenAPI; `caller_of` reads it."""
 
 TOKEN_PATH = "/v1/oauth/token"  # noqa: S105 - where tokens are got, and none itself

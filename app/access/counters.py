@@ -71,7 +71,7 @@ class SharedCounters(Storage):
         now = time.time()
         count = self._counts.get(key)
         if count is None or count.until <= now:
-            count = self._open(key, (now // expiry + 1) * expiry, now)
+            count = self._open(key, (now // expiry + 1) * expiry)
         count.unsent += amount
         return count.shared + count.unsent
 
@@ -100,27 +100,28 @@ class SharedCounters(Storage):
         """Forget one count of this process."""
         self._counts.pop(key, None)
 
-    def _open(self, key: str, until: float, now: float) -> _Count:
+    def _open(self, key: str, until: float) -> _Count:
         """A count that starts at nothing."""
         self._counts.pop(key, None)
         if len(self._counts) >= MOST:
-            for old in [each for each, count in self._counts.items() if count.until <= now]:
-                self.clear(old)
-            if len(self._counts) >= MOST:
-                self.clear(next(iter(self._counts)))
+            self.clear(next(iter(self._counts)))
         count = self._counts[key] = _Count(until)
         return count
+
+    def sweep(self) -> None:
+        """Forget every count whose window is over."""
+        now = time.time()
+        for key in [key for key, count in self._counts.items() if count.until <= now]:
+            del self._counts[key]
 
     async def share(self, database: Database) -> None:
         """Add what was counted here since the last time to what all processes count, and learn the totals.
 
         When the database doesn't answer, what was counted here stands and is added the next time.
         """
-        now = time.time()
-        live = [(key, count) for key, count in self._counts.items() if count.until > now]
-        batch = [
-            (key, count, count.unsent) for key, count in sorted(live, key=lambda each: not each[1].unsent)[:AT_ONCE]
-        ]
+        self.sweep()
+        told_first = sorted(self._counts.items(), key=lambda each: not each[1].unsent)
+        batch = [(key, count, count.unsent) for key, count in told_first[:AT_ONCE]]
         if not batch:
             return
         asked = {

@@ -109,12 +109,15 @@ def test_off_is_no_limit() -> None:
     assert told == []
 
 
-def test_memory_is_bounded_and_what_is_over_goes_first(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded_and_what_is_over_is_forgotten(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counters, "MOST", 10)
     storage = SharedCounters()
     for number in range(5):
         storage.incr(f"old {number}", HOUR)
     clock.now += HOUR
+    storage.incr("old 4", HOUR)
+    storage.sweep()
+    assert len(storage) == 1
     for number in range(100):
         storage.incr(f"new {number}", HOUR)
         assert len(storage) <= 10
