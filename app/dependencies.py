@@ -5,20 +5,26 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Response
+from fastapi.openapi.models import OAuthFlowClientCredentials, OAuthFlows
 from fastapi.routing import APIRoute
-from fastapi.security import HTTPBearer
+from fastapi.security import HTTPBearer, OAuth2
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
-from starlette.types import Message
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.callers import Caller
+from app.access.gate import Gate
 from app.access.idempotency import Kept, begin, fingerprint, keep
-from app.access.keys import Gate
+from app.access.last_use import LastUse
+from app.access.limits import Header as LimitHeader
+from app.access.limits import Limits
+from app.access.permissions import SCOPES
 from app.access.roles import Action
 from app.core.database import Database
 from app.core.problems import (
     MEDIA_TYPE,
     BadRequest,
     IdempotencyKeyRequired,
+    NotKept,
     PreconditionRequired,
     Problem,
     TooLarge,
@@ -27,22 +33,61 @@ from app.core.problems import (
 from app.core.rendering import to_json
 from app.market.desk import Desk, Desks
 
-bearer = HTTPBearer(auto_error=False, description="A key made by `openberth key create`.")
+bearer = HTTPBearer(auto_error=False, description="A key, or an access token got with one.")
 """Only describes the header in OpenAPI; `caller_of` reads it."""
+
+TOKEN_PATH = "/v1/oauth/token"  # noqa: S105 - where tokens are got, and none itself
+oauth = OAuth2(
+    flows=OAuthFlows(
+        clientCredentials=OAuthFlowClientCredentials(
+            tokenUrl=TOKEN_PATH, scopes={scope: "; ".join(sorted(actions)) for scope, actions in SCOPES.items()}
+        )
+    ),
+    description="An access token in place of the key: see docs/keys.md.",
+    auto_error=False,
+)
+"""The other thing that the same header may carry."""
 
 MAX_BODY_BYTES = 256 * 1024
 """More than the largest bundle takes, and little enough that nobody fills the memory with bodies."""
 
+LIMIT_HEADERS = "openberth.limits"
+"""Where a request's scope keeps the header fields that say what is left of its caller's quota."""
+
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class WithLimits:
+    """Puts the caller's rate limit on every answer, refusals too. Plain ASGI: the claim goes through it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the application does, with the header fields that `caller_of` left in the scope."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers: list[LimitHeader] = []
+        scope[LIMIT_HEADERS] = headers
+
+        async def sending(message: Message) -> None:
+            if headers and message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *headers]
+            await send(message)
+
+        await self.app(scope, receive, sending)
 
 
 class State:
     """What the application keeps for its routes, at `app.state.house`."""
 
-    def __init__(self, database: Database, desks: Desks) -> None:
+    def __init__(self, database: Database, desks: Desks, limits: Limits) -> None:
         self.database = database
         self.desks = desks
-        self.gate = Gate(database)
+        self.limits = limits
+        self.last_use = LastUse()
+        self.gate = Gate(database, limits, self.last_use)
 
 
 def state_of(request: Request) -> State:
@@ -51,12 +96,27 @@ def state_of(request: Request) -> State:
     return house
 
 
+def address_of(request: Request) -> str:
+    """Where the request came from. Behind a proxy uvicorn puts the client's address here, if it trusts the proxy."""
+    client = request.scope.get("client")
+    return client[0] if client else ""
+
+
+House = Annotated[State, Depends(state_of)]
+
+
 async def caller_of(request: Request) -> Caller:
-    """The caller, from `Authorization: Bearer <key>`. Raises Unauthorized."""
+    """The caller, from `Authorization: Bearer <key>`, with this request counted. Raises Unauthorized, TooManyRequests.
+
+    A key anywhere else, such as in the URL, is not looked for: it would end in logs and histories.
+    """
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not secret:
         raise Unauthorized("Send your key as `Authorization: Bearer <key>`.")
-    return await state_of(request).gate.caller(secret.strip())
+    house = state_of(request)
+    caller = await house.gate.caller(secret.strip(), address_of(request))
+    house.limits.count(caller.id, request.scope.setdefault(LIMIT_HEADERS, []))
+    return caller
 
 
 def requires(action: Action) -> Any:
@@ -163,6 +223,32 @@ async def open_session(request: Request) -> AsyncIterator[AsyncSession]:
 Session = Annotated[AsyncSession, Depends(open_session, scope="function")]
 
 
+async def _not_kept(request: Request, response: Response) -> None:
+    request.state.not_kept = True
+    response.headers["Cache-Control"] = "no-store"
+
+
+NOT_KEPT = Depends(_not_kept)
+"""Marks a route, in its `dependencies`, whose answer holds a secret or a person's identity.
+
+Under an `Idempotency-Key` a 409 is kept in its place, with the `Location` that the route gave: the call is never done
+twice, and what it showed is nowhere but in its one answer. A refusal is kept as ever.
+"""
+
+
+def _to_keep(request: Request, response: Response) -> Kept:
+    """What is kept of this answer."""
+    if getattr(request.state, "not_kept", False):
+        location = response.headers.get("location", request.url.path)
+        done = NotKept(
+            "This call was done when it was first sent. What its answer showed is shown once and not kept:"
+            f" go on from {location}.",
+            location=location,
+        )
+        return Kept(done.status, to_json(done.document()))
+    return Kept(response.status_code, bytes(response.body), response.headers.get("etag"))
+
+
 def answer(kept: Kept) -> Response:
     """A kept answer as a response: the same bytes every time."""
     media_type = MEDIA_TYPE if kept.status >= 400 else "application/json"
@@ -194,8 +280,7 @@ class OnceRoute(APIRoute):
                 return answer(kept)
             taken = getattr(request.state, "once", None)
             if taken is not None:
-                kept = Kept(response.status_code, bytes(response.body), response.headers.get("etag"))
-                await keep(taken.session, taken.caller, taken.key, kept)
+                await keep(taken.session, taken.caller, taken.key, _to_keep(request, response))
             return response
 
         return once

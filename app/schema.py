@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, TextIO
 
 from sqlalchemy import text
 
-from app.access import audit, chain, idempotency, keys, programs
+from app.access import audit, chain, counters, idempotency, keys, programs, tokens
 from app.casework import participants
 from app.core import events
 from app.core.database import Base
 from app.market import directory, tables
 
-MODULES = (audit, chain, idempotency, keys, programs, participants, events, directory, tables)
+MODULES = (audit, chain, counters, idempotency, keys, programs, tokens, participants, events, directory, tables)
 """Importing these registers their tables; a noun with a table of its own adds itself here."""
 
 METADATA = Base.metadata

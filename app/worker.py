@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 from app.access.chain import seal
+from app.access.last_use import LastUse
+from app.access.limits import Limits
 from app.access.programs import every_program
 from app.access.retention import retire
 from app.core.database import Database
@@ -18,6 +21,9 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS = 5.0
 SEAL_SECONDS = 1.0
 RETENTION_SECONDS = 24 * 3600.0
+SHARE_SECONDS = 0.5
+"""What one process counted is told within this, and heard by another within this again: together about a second."""
+LAST_USE_SECONDS = 5.0
 LONGEST_PAUSE = 60.0
 
 
@@ -58,17 +64,26 @@ async def retire_all(database: Database) -> None:
     await in_each_program(database, lambda program_id: retire(database, program_id, "clock"))
 
 
-async def supervise(name: str, job: Callable[[], Awaitable[object]], pause: float) -> None:
-    """Run a job again and again, `pause` seconds apart; after a failure twice as long, up to a minute."""
+async def supervise(
+    name: str, job: Callable[[], Awaitable[object]], pause: float, longest: float = LONGEST_PAUSE
+) -> None:
+    """Run a job again and again, `pause` seconds apart; after a failure twice as long, up to `longest`."""
     wait = pause
     while True:
         try:
             await job()
             wait = pause
         except Exception:
-            wait = min(wait * 2, LONGEST_PAUSE)
+            wait = min(wait * 2, longest)
             log.exception("%s failed; it is tried again in %.0f s", name, wait)
         await asyncio.sleep(wait)
+
+
+async def _count(database: Database, limits: Limits, last_use: LastUse) -> None:
+    async with asyncio.TaskGroup() as loops:
+        # Soon again after an outage, or processes would count alone for a minute.
+        loops.create_task(supervise("rate limits", lambda: limits.share(database), SHARE_SECONDS, 10 * SHARE_SECONDS))
+        loops.create_task(supervise("last use", lambda: last_use.write(database), LAST_USE_SECONDS))
 
 
 async def work(database: Database) -> None:
@@ -80,11 +95,20 @@ async def work(database: Database) -> None:
 
 
 @asynccontextmanager
-async def working(database: Database) -> AsyncIterator[None]:
-    """Run every loop beside what happens inside."""
-    task = asyncio.create_task(work(database))
+async def _beside(loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(loops)
     try:
         yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def working(database: Database) -> AbstractAsyncContextManager[None]:
+    """Run every loop beside what happens inside."""
+    return _beside(work(database))
+
+
+def counting(database: Database, limits: Limits, last_use: LastUse) -> AbstractAsyncContextManager[None]:
+    """Count with the other processes beside what happens inside: every process that serves must, loops or none."""
+    return _beside(_count(database, limits, last_use))

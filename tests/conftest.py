@@ -114,7 +114,9 @@ async def shared_database(clone: Clone) -> AsyncIterator[str]:
 @pytest.fixture(scope="session")
 async def house(shared_database: str) -> AsyncIterator[House]:
     """The application over the shared database, called in this process, without its background loops."""
-    app = create_app(Settings(database_url=shared_database, pool_size=20), loops=False)
+    # All tests come from one address, and many of them with keys that are no good.
+    settings = Settings(database_url=shared_database, pool_size=20, rate_limit_address="100000/minute")
+    app = create_app(settings, loops=False)
     owner = Database(shared_database, pool_size=2, as_owner=True)
     async with app.router.lifespan_context(app):
         transport = ASGITransport(app, raise_app_exceptions=False)

@@ -24,6 +24,8 @@ TENANTS = (
     "idempotency",
     "audit_seals",
     "audit_chains",
+    "keys",
+    "key_secrets",
 )
 
 
@@ -49,6 +51,17 @@ async def _furnished(connection: "asyncpg.Connection[asyncpg.Record]") -> Ledger
         new_id(),
     )
     await ledger.run(
+        "INSERT INTO keys (program_id, id, organization_id, role, hash)"
+        " VALUES ($1, $2, $3, 'provider', sha256(uuid_send($2)))",
+        key_id := new_id(),
+        ledger.organization_id,
+    )
+    await ledger.run(
+        "INSERT INTO key_secrets (program_id, id, key_id, kind, hash, expires_at)"
+        " VALUES ($1, $2, $2, 'token', sha256(uuid_send($2)), clock_timestamp() + interval '1 h')",
+        key_id,
+    )
+    await ledger.run(
         "INSERT INTO idempotency (program_id, caller_id, key, fingerprint, status, body)"
         " VALUES ($1, $2, 'k', '', 201, '')",
         new_id(),
@@ -64,7 +77,7 @@ async def test_every_table_is_under_row_level_security(ledger: Ledger) -> None:
         "SELECT relname, relrowsecurity FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
         " AND relname <> 'alembic_version'"
     )
-    assert {row["relname"] for row in rows} >= {*TENANTS, "keys"}
+    assert {row["relname"] for row in rows} >= {*TENANTS, "rate_counts"}
     assert [row["relname"] for row in rows if not row["relrowsecurity"]] == []
 
 
@@ -130,6 +143,13 @@ REFUSED = {
     "an answer away": "DELETE FROM idempotency WHERE program_id = $1",
     "a key's hash": "SELECT hash FROM keys WHERE program_id = $1",
     "a key": "UPDATE keys SET revoked_at = NULL WHERE program_id = $1",
+    "a key's role": "UPDATE keys SET role = 'program_manager' WHERE program_id = $1",
+    "a key's scopes": "UPDATE keys SET scopes = NULL WHERE program_id = $1",
+    "a key away": "DELETE FROM keys WHERE program_id = $1",
+    "a token's hash": "SELECT hash FROM key_secrets WHERE program_id = $1",
+    "a token's end": "UPDATE key_secrets SET expires_at = 'infinity' WHERE program_id = $1",
+    "a count of requests": "DELETE FROM rate_counts WHERE $1::uuid IS NOT NULL",
+    "counts of requests": "SELECT count(*) FROM rate_counts WHERE $1::uuid IS NOT NULL",
     "a program": "UPDATE programs SET slug = 'mine' WHERE program_id = $1",
 }
 
@@ -177,6 +197,39 @@ async def test_the_app_role_has_no_rights_above_its_own(ledger: Ledger) -> None:
     assert not any(role.values())
 
 
+async def test_requests_can_make_no_key_for_an_operator(ledger: Ledger) -> None:
+    made = (
+        "INSERT INTO keys (program_id, id, organization_id, role, hash) VALUES ($1, $2, $3, $4, sha256(uuid_send($2)))"
+    )
+    async with as_app(ledger.connection, ledger.program_id):
+        await ledger.run(made, new_id(), ledger.organization_id, "program_manager")
+    with pytest.raises(InsufficientPrivilegeError, match="row-level security"):
+        async with as_app(ledger.connection, ledger.program_id):
+            await ledger.run(made, new_id(), ledger.organization_id, "operator")
+
+
+async def test_keys_of_another_program_can_not_be_rotated_revoked_or_marked(ledger: Ledger) -> None:
+    other = await _furnished(ledger.connection)
+    key_id = await other.value("SELECT id FROM keys WHERE program_id = $1")
+    before = await ledger.connection.fetchrow("SELECT * FROM keys WHERE id = $1", key_id)
+    for program_id in (ledger.program_id, None):
+        async with as_app(ledger.connection, program_id) as app:
+            assert await app.fetchval("SELECT rotate_key($1, 'mine', 'mine', '1 h')", key_id) is None
+            await app.execute("SELECT revoke_key($1)", key_id)
+            await app.execute("SELECT keys_used(ARRAY[$1::uuid])", key_id)
+    assert await ledger.connection.fetchrow("SELECT * FROM keys WHERE id = $1", key_id) == before
+
+
+async def test_a_revoked_key_stays_revoked_and_its_owner_its_owner(ledger: Ledger) -> None:
+    await ledger.run("UPDATE keys SET revoked_at = clock_timestamp() WHERE program_id = $1")
+    with pytest.raises(asyncpg.CheckViolationError, match="stays revoked"):
+        await ledger.run("UPDATE keys SET revoked_at = NULL WHERE program_id = $1")
+    with pytest.raises(asyncpg.CheckViolationError, match="whose it is"):
+        await ledger.run("UPDATE keys SET organization_id = $2 WHERE program_id = $1", new_id())
+    key_id = await ledger.value("SELECT id FROM keys WHERE program_id = $1")
+    assert await ledger.trace(key_id) == (["key.created", "key.revoked"], ["key.created", "key.revoked"])
+
+
 async def test_holds_of_another_program_can_not_be_expired(ledger: Ledger) -> None:
     other = await _furnished(ledger.connection)
     for program_id in (ledger.program_id, None):
@@ -202,6 +255,11 @@ async def test_the_app_role_calls_only_the_functions_that_are_its_own(ledger: Le
         "retire_answers",
         "retire_needs",
         "retire_unmet_needs",
+        "find_secret",
+        "rotate_key",
+        "revoke_key",
+        "keys_used",
+        "count_together",
     }
 
 

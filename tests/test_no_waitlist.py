@@ -156,4 +156,4 @@ def test_a_claim_is_held_or_refused_and_there_is_no_third_answer() -> None:
     responses = document()["paths"]["/v1/claims"]["post"]["responses"]
     assert {status for status in responses if int(status) < 400} == {"201"}
     # What else there is says that the call itself was wrong, or that nothing was done and it may be made again.
-    assert set(responses) - {"201", "409"} <= {"400", "401", "403", "413", "422", "503"}
+    assert set(responses) - {"201", "409"} <= {"400", "401", "403", "413", "422", "429", "503"}

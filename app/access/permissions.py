@@ -33,7 +33,7 @@ class Whose:
 
 
 ANYONES = Whose("of the whole program")
-OWN = Whose("of one's own organization", "organization_id")
+OWN = Whose("within one's own organization", "organization_id")
 CLAIMED = Whose("that workers of one's own organization made", "worker_organization_id")
 RECEIVED = Whose("on openings of one's own organization", "organization_id")
 REFERRED = Whose("for referrals that one made oneself", "referred_by", "id")

@@ -47,6 +47,7 @@ _TITLES = {
     413: "The body is too large",
     422: "Understood but not acceptable; `errors` names the fields",
     428: "If-Match is missing",
+    429: "Too many requests; try again after Retry-After seconds",
     503: "Too busy or not reachable; try again after Retry-After seconds",
 }
 
@@ -67,10 +68,18 @@ def openapi(app: FastAPI) -> dict[str, Any]:
             for operation in path.values():
                 for status, response in operation["responses"].items():
                     content = response.get("content", {})
-                    if int(status) >= 400 and "application/json" in content:
+                    if int(status) >= 400 and _is_problem(document, content.get("application/json")):
                         response["content"] = {MEDIA_TYPE: content["application/json"]}
     assert app.openapi_schema is not None, "FastAPI keeps the document"
     return app.openapi_schema
+
+
+def _is_problem(document: dict[str, Any], content: dict[str, Any] | None) -> bool:
+    """Whether this is JSON of a problem: OAuth has errors of its own kind."""
+    if content is None:
+        return False
+    model = document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+    return {"type", "title", "status", "detail"} <= set(model["properties"])
 
 
 def rendered(problem: Problem) -> Response:

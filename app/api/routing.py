@@ -4,7 +4,7 @@ from fastapi import APIRouter, Depends
 from fastapi.routing import APIRoute
 
 from app.api.errors import documented
-from app.dependencies import OnceRoute, bearer
+from app.dependencies import OnceRoute, bearer, oauth
 
 
 def face(tag: str, route_class: type[APIRoute] = OnceRoute) -> APIRouter:
@@ -13,6 +13,6 @@ def face(tag: str, route_class: type[APIRoute] = OnceRoute) -> APIRouter:
         prefix="/v1",
         tags=[tag],
         route_class=route_class,
-        dependencies=[Depends(bearer)],
-        responses=documented(400, 401, 403, 413, 422, 503),
+        dependencies=[Depends(bearer), Depends(oauth)],
+        responses=documented(400, 401, 403, 413, 422, 429, 503),
     )

@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 from zoneinfo import available_timezones
 
 import typer
@@ -14,10 +15,12 @@ from rich.table import Column, Table
 
 from app import schema
 from app.access.canon import Head, NotATrail
+from app.access.permissions import SCOPES
 from app.access.roles import Role
 from app.cli import data, keys, trail
 from app.cli.doctor import examine
 from app.cli.output import console, explained, fail
+from app.cli.permissions import page as permissions_page
 from app.core.database import Database
 from app.core.settings import Settings
 from app.home import Home, home, migrated, plain
@@ -26,7 +29,9 @@ from app.main import create_app
 from app.simulate import simulate as run_city
 from app.worker import work as run_loops
 
-OPENAPI = Path(__file__).parents[2] / "openapi" / "openapi.json"
+ROOT = Path(__file__).parents[2]
+OPENAPI = ROOT / "openapi" / "openapi.json"
+PERMISSIONS = ROOT / "docs" / "permissions.md"
 
 cli = typer.Typer(
     name="openberth",
@@ -36,7 +41,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-key_cli = typer.Typer(help="Make keys for people's clients and systems.", no_args_is_help=True)
+key_cli = typer.Typer(help="Make, list and revoke keys.", no_args_is_help=True)
 cli.add_typer(key_cli, name="key")
 program_cli = typer.Typer(help="Set up programs.", no_args_is_help=True)
 cli.add_typer(program_cli, name="program")
@@ -142,6 +147,11 @@ def create_key(
     organization: Annotated[
         str | None, typer.Option(help="The organization's slug or id; a fitting one if left out.")
     ] = None,
+    name: Annotated[str, typer.Option(help="What it is for.")] = "",
+    scope: Annotated[
+        list[str] | None, typer.Option(help=f"Narrow it to this, and others given the same way: {', '.join(SCOPES)}.")
+    ] = None,
+    expires_days: Annotated[int | None, typer.Option(min=1, max=3650, help="Days until it expires.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Make a key. It is printed once and stored nowhere: only its hash is."""
@@ -151,11 +161,29 @@ def create_key(
         raise fail(str(error)) from error
     with explained(), home(Settings()) as where:
         migrated(where)
-        made = asyncio.run(keys.create(where, program, organization, parsed))
+        making = keys.create(where, program, organization, parsed, name=name, scopes=scope or None, days=expires_days)
+        made = asyncio.run(making)
     if as_json:
         typer.echo(json.dumps(made.document()))
     else:
         keys.show([made])
+
+
+@key_cli.command("list")
+def list_keys(program: Annotated[str, typer.Option(help="The program's slug, such as demo.")]) -> None:
+    """List a program's keys, without their secrets."""
+    with explained(), home(Settings()) as where:
+        migrated(where)
+        keys.show_list(asyncio.run(keys.list_all(where, program)))
+
+
+@key_cli.command("revoke")
+def revoke_key(key_id: Annotated[UUID, typer.Argument(metavar="ID", help="The key's id.")]) -> None:
+    """End a key for good, within a second."""
+    with explained(), home(Settings()) as where:
+        migrated(where)
+        asyncio.run(keys.revoke(where, key_id))
+        console.print(f"{key_id} opens nothing any more.")
 
 
 @cli.command("import")
@@ -259,14 +287,18 @@ def doctor(
 def spec(
     check: Annotated[bool, typer.Option("--check", help="Only say whether the file is up to date.")] = False,
 ) -> None:
-    """Write the OpenAPI document to openapi/openapi.json."""
+    """Write what is generated: the OpenAPI document to openapi/openapi.json, and docs/permissions.md."""
     document = create_app(Settings(database_url="postgresql://")).openapi()
-    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    if check:
-        if not OPENAPI.exists() or OPENAPI.read_text(encoding="utf-8") != text:
-            raise fail(f"{OPENAPI.name} is not what the code says: run `make spec`.")
-        console.print(f"{OPENAPI.name} is up to date.")
-        return
-    OPENAPI.parent.mkdir(exist_ok=True)
-    OPENAPI.write_text(text, encoding="utf-8")
-    console.print(f"Wrote {OPENAPI.name}: {len(document['paths'])} paths.")
+    generated = {
+        OPENAPI: json.dumps(document, indent=2, ensure_ascii=False) + "\n",
+        PERMISSIONS: permissions_page(),
+    }
+    for file, text in generated.items():
+        if check:
+            if not file.exists() or file.read_text(encoding="utf-8") != text:
+                raise fail(f"{file.name} is not what the code says: run `make spec`.")
+            console.print(f"{file.name} is up to date.")
+        else:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+            console.print(f"Wrote {file.name}.")

@@ -14,7 +14,11 @@ def new_id() -> UUID:
     return uuid7()
 
 
+def new_letters(count: int) -> str:
+    """So many random letters and digits, five bits each."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(count))
+
+
 def new_code() -> str:
     """An opaque code for a person, such as `K7M4-Q2XP`: 40 random bits, nothing of the person in it."""
-    letters = [secrets.choice(_ALPHABET) for _ in range(8)]
-    return f"{''.join(letters[:4])}-{''.join(letters[4:])}"
+    return f"{new_letters(4)}-{new_letters(4)}"

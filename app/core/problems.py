@@ -119,6 +119,13 @@ class TooManyHolds(Conflict):
     title = "You hold as many places as your program allows"
 
 
+class NotKept(Conflict):
+    """409: this call was done, and its answer held what is shown once; `location` is what it made."""
+
+    slug = "answer-not-kept"
+    title = "This was done, and its answer is not kept"
+
+
 class PreconditionFailed(Problem):
     """412: the thing has changed since the `ETag` in `If-Match`."""
 
@@ -162,6 +169,17 @@ class PreconditionRequired(Problem):
     status = 428
     slug = "precondition-required"
     title = "An If-Match header is required"
+
+
+class TooManyRequests(Problem):
+    """429: more requests than the caller or the address may make; try again after `Retry-After` seconds."""
+
+    status = 429
+    slug = "too-many-requests"
+    title = "Too many requests"
+
+    def __init__(self, detail: str, *, retry_after: int) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after)})
 
 
 class Busy(Problem):

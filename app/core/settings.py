@@ -1,11 +1,26 @@
 """What an installation can set, read from `OPENBERTH_*` environment variables."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from limits import RateLimitItem, parse
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.embedded import default_data_dir
+
+
+def parse_quota(words: str) -> RateLimitItem | None:
+    """A quota such as `100/minute` or `600/10 seconds`; None for `off`. Raises ValueError."""
+    return None if words.strip().lower() == "off" else parse(words)
+
+
+def _quota(words: str) -> str:
+    parse_quota(words)
+    return words
+
+
+Quota = Annotated[str, AfterValidator(_quota)]
 
 
 class Settings(BaseSettings):
@@ -28,4 +43,12 @@ class Settings(BaseSettings):
         default=5000, ge=1, description="Claims that may wait at one program's desk before the answer is 503."
     )
     desk_batch: int = Field(default=128, ge=1, le=1000, description="The most claims in one transaction.")
+    rate_limit: Quota = Field(
+        default="20000/10 seconds",
+        description="Requests that one caller may make, as count/[number] unit; `off` for no limit.",
+    )
+    rate_limit_address: Quota = Field(
+        default="30/minute",
+        description="How often one address may show a key that is no good, sign in, or ask for a token.",
+    )
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
