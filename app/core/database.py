@@ -81,6 +81,8 @@ class Database:
             pool_timeout=10,
             # A connection that died with its server is found here, not by the claim that gets it.
             pool_pre_ping=True,
+            # An error is logged with its statement, and what a statement carries is nobody's to read there.
+            hide_parameters=True,
             connect_args={
                 "server_settings": self._settings,
                 "command_timeout": 30,

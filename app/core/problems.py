@@ -119,6 +119,21 @@ class TooManyHolds(Conflict):
     title = "You hold as many places as your program allows"
 
 
+class AnsweredBefore(Conflict):
+    """409: this `Idempotency-Key` was answered before, with what is kept nowhere."""
+
+    slug = "answered-before"
+    title = "This call was made before, and its answer is not kept"
+
+
+class Shredded(Problem):
+    """410: the key that this was sealed with has been destroyed."""
+
+    status = 410
+    slug = "shredded"
+    title = "This has been made unreadable for good"
+
+
 class PreconditionFailed(Problem):
     """412: the thing has changed since the `ETag` in `If-Match`."""
 
@@ -173,3 +188,11 @@ class Busy(Problem):
 
     def __init__(self, detail: str, *, retry_after: int = 1) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after)})
+
+
+class NoMasterKey(Problem):
+    """503: this server lacks the master key for what names a person. Codes and claims need none."""
+
+    status = 503
+    slug = "no-master-key"
+    title = "This server can't keep what names a person"
