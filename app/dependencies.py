@@ -1,8 +1,8 @@
-"""All that a route may ask for: Session, requires(Action), IdempotencyKey, IfMatch, the desks."""
+"""All that a route may ask for: Session, requires(Action), IdempotencyKey, IfMatch, the key ring, the desks."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
@@ -15,8 +15,10 @@ from app.access.idempotency import Kept, begin, fingerprint, keep
 from app.access.keys import Gate
 from app.access.roles import Action
 from app.core.database import Database
+from app.core.keyring import Keyring
 from app.core.problems import (
     MEDIA_TYPE,
+    AnsweredBefore,
     BadRequest,
     IdempotencyKeyRequired,
     PreconditionRequired,
@@ -39,9 +41,10 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 class State:
     """What the application keeps for its routes, at `app.state.house`."""
 
-    def __init__(self, database: Database, desks: Desks) -> None:
+    def __init__(self, database: Database, desks: Desks, keyring: Keyring) -> None:
         self.database = database
         self.desks = desks
+        self.keyring = keyring
         self.gate = Gate(database)
 
 
@@ -124,6 +127,23 @@ async def required_key(
 RequiredKey = Annotated[str, Depends(required_key)]
 
 
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+def secret_answer(endpoint: Endpoint) -> Endpoint:
+    """Marks a route that is told or answers a secret, or who somebody is: nothing of either is kept under a key.
+
+    The call is still made once. Tried again, it is answered that it was made: its fingerprint leaves out the body,
+    from whose hash a name could be guessed, and in place of the answer AnsweredBefore is kept.
+    """
+    endpoint.__dict__["secret_answer"] = True
+    return endpoint
+
+
+def _is_secret(endpoint: Any) -> bool:
+    return bool(getattr(endpoint, "secret_answer", False))
+
+
 class Once:
     """A request under its `Idempotency-Key`, with the savepoint that a refusal goes back to."""
 
@@ -153,7 +173,8 @@ async def open_session(request: Request) -> AsyncIterator[AsyncSession]:
         if key is not None:
             # The precondition is part of what is asked: with another ETag it is another request.
             precondition = request.headers.get("if-match", "").encode()
-            asked = fingerprint(request.method, request.url.path, await request.body() + precondition)
+            body = b"" if _is_secret(request.scope["endpoint"]) else await request.body()
+            asked = fingerprint(request.method, request.url.path, body + precondition)
             if (kept := await begin(session, caller, key, asked)) is not None:
                 raise Replay(kept)
             request.state.once = Once(session, caller, key, await session.begin_nested())
@@ -161,6 +182,12 @@ async def open_session(request: Request) -> AsyncIterator[AsyncSession]:
 
 
 Session = Annotated[AsyncSession, Depends(open_session, scope="function")]
+
+
+_ANSWERED_BEFORE = AnsweredBefore(
+    "This call was made before under this Idempotency-Key, and is not made again. Its answer is kept nowhere, for what"
+    " it held: read anew what you need. For another call use a new key."
+)
 
 
 def answer(kept: Kept) -> Response:
@@ -195,6 +222,8 @@ class OnceRoute(APIRoute):
             taken = getattr(request.state, "once", None)
             if taken is not None:
                 kept = Kept(response.status_code, bytes(response.body), response.headers.get("etag"))
+                if _is_secret(self.endpoint):
+                    kept = Kept(AnsweredBefore.status, to_json(_ANSWERED_BEFORE.document()))
                 await keep(taken.session, taken.caller, taken.key, kept)
             return response
 
@@ -225,6 +254,14 @@ IfMatch = Annotated[int | None, Depends(if_match)]
 def etag(version: int) -> str:
     """The entity tag of a version."""
     return f'"v{version}"'
+
+
+async def keyring_of(request: Request) -> Keyring:
+    """The key ring of this server."""
+    return state_of(request).keyring
+
+
+Ring = Annotated[Keyring, Depends(keyring_of)]
 
 
 def desk_of(request: Request, caller: Caller) -> Desk:

@@ -7,12 +7,26 @@ from typing import TYPE_CHECKING, TextIO
 from sqlalchemy import text
 
 from app.access import audit, idempotency, keys, programs
-from app.casework import participants
-from app.core import events
+from app.casework import consents, demographics, disclosures, identity, participants
+from app.core import events, keyring
 from app.core.database import Base
 from app.market import directory, tables
 
-MODULES = (audit, idempotency, keys, programs, participants, events, directory, tables)
+MODULES = (
+    audit,
+    idempotency,
+    keys,
+    programs,
+    participants,
+    identity,
+    demographics,
+    consents,
+    disclosures,
+    keyring,
+    events,
+    directory,
+    tables,
+)
 """Importing these registers their tables; a noun with a table of its own adds itself here."""
 
 METADATA = Base.metadata
