@@ -14,12 +14,12 @@ from rich.table import Table
 
 from app import schema
 from app.access.roles import Role
-from app.cli import data, keys
+from app.cli import data, keyring, keys
 from app.cli.doctor import examine
 from app.cli.output import console, explained, fail
 from app.core.database import Database
 from app.core.settings import Settings
-from app.home import Home, home, migrated, plain
+from app.home import Home, home, key_file, master_keys, migrated, plain
 from app.home import migrate as bring_up
 from app.main import create_app
 from app.simulate import simulate as run_city
@@ -39,6 +39,7 @@ key_cli = typer.Typer(help="Make keys for people's clients and systems.", no_arg
 cli.add_typer(key_cli, name="key")
 program_cli = typer.Typer(help="Set up programs.", no_args_is_help=True)
 cli.add_typer(program_cli, name="program")
+cli.add_typer(keyring.cli, name="keyring")
 
 
 def main() -> None:
@@ -64,6 +65,10 @@ def serve(
             console.print(f'Database: psql "{plain(where.url)}"', soft_wrap=True)
         # What serves is started by import path, possibly in further processes: they are told by environment.
         os.environ["OPENBERTH_DATABASE_URL"] = where.url
+        if master_keys(settings, where) is None:
+            console.print("No master keys are set: who participants are can't be stored here, all else works.")
+        elif (file := key_file(settings, where)) is not None:
+            os.environ["OPENBERTH_MASTER_KEYS_FILE"] = str(file)
         uvicorn.run(
             "app.main:create_app",
             factory=True,
@@ -130,6 +135,16 @@ def create_program(
     with explained(), home(Settings()) as where:
         migrated(where)
         keys.show([asyncio.run(keys.create_program(where, slug, name, time_zone))])
+
+
+@program_cli.command("shred")
+def shred_program(slug: Annotated[str, typer.Argument(help="The program's slug.")]) -> None:
+    """Destroy a program's data keys, so that who its participants were can never be read again."""
+    if typer.prompt("Nothing brings it back. Type the program's slug to go on") != slug:
+        raise fail("That is not its slug. Nothing was done.")
+    with explained(), home(Settings()) as where:
+        migrated(where)
+        console.print(asyncio.run(keyring.shred(where, slug)))
 
 
 @key_cli.command("create")
@@ -204,7 +219,7 @@ def simulate(
 def doctor() -> None:
     """Check configuration, database, roles, schema, and that every count equals its claims."""
     with explained(), home(Settings()) as where:
-        findings = asyncio.run(examine(where))
+        findings = asyncio.run(examine(where, master_keys(Settings(), where)))
     table = Table("", "Check", "Finding", show_edge=False)
     for finding in findings:
         table.add_row("[green]✓[/]" if finding.good else "[red]✗[/]", finding.check, finding.words)

@@ -6,6 +6,7 @@ import asyncpg
 
 from app import schema
 from app.core.database import APP_ROLE
+from app.core.keyring import MasterKeys
 from app.home import Home, NotReady, plain, revision
 
 OLDEST = 150000
@@ -20,7 +21,7 @@ class Finding:
     words: str
 
 
-async def examine(home: Home) -> list[Finding]:
+async def examine(home: Home, masters: MasterKeys | None) -> list[Finding]:
     """Look at everything; where the database can't be reached, that is the only finding."""
     try:
         found = await revision(home.owner_url)
@@ -36,6 +37,7 @@ async def examine(home: Home) -> list[Finding]:
             findings += [
                 await _row_security(connection),
                 await _counts(connection),
+                await _keys(connection, masters),
                 await _durable(connection),
             ]
         return findings
@@ -94,6 +96,16 @@ async def _counts(connection: asyncpg.Connection) -> Finding:
         False,
         f"{len(wrong)} openings are wrong; {first['id']} counts {first['units_taken']} and has {first['claimed']}",
     )
+
+
+async def _keys(connection: asyncpg.Connection, masters: MasterKeys | None) -> Finding:
+    used = {row["master_id"] for row in await connection.fetch("SELECT DISTINCT master_id FROM data_keys")}
+    missing = sorted(used if masters is None else {id for id in used if id not in masters})
+    if missing:
+        return Finding("Master keys", False, f"{', '.join(missing)} lacking: what they keep can't be read")
+    if masters is None:
+        return Finding("Master keys", True, "none, so who participants are can't be stored; set OPENBERTH_MASTER_KEYS")
+    return Finding("Master keys", True, "every program's data key can be unwrapped")
 
 
 async def _durable(connection: asyncpg.Connection) -> Finding:
