@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import Table, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.audit import note
 from app.casework import consents, demographics, identity, marks
-from app.casework.consents import Consent
 from app.casework.identity import Identity, IdentityMark, SealedIdentity
 from app.casework.participants import Participant
 from app.core.database import Base, Database
@@ -30,16 +29,22 @@ class SealedColumn:
     Whoever seals something of their own adds it to `SEALED`, or a rotation would leave it behind and be refused.
     """
 
-    model: type[Base]
+    table: str
     id: str
     column: str
     purpose: Callable[[UUID], str]
 
+    @property
+    def of(self) -> Table:
+        """The table, by its name: what stands on a floor above this one is rotated too."""
+        return Base.metadata.tables[self.table]
 
+
+IDENTITIES = SealedIdentity.__tablename__
 SEALED = (
-    SealedColumn(SealedIdentity, "participant_id", "sealed", identity.purpose),
-    SealedColumn(Consent, "id", "sealed", consents.purpose),
-    SealedColumn(Consent, "id", "ended_words", consents.end_purpose),
+    SealedColumn(IDENTITIES, "participant_id", "sealed", identity.purpose),
+    SealedColumn("consents", "id", "sealed", consents.purpose),
+    SealedColumn("consents", "id", "ended_words", consents.end_purpose),
 )
 
 
@@ -84,7 +89,7 @@ async def reseal(database: Database, keyring: Keyring, program_id: UUID) -> int:
         await session.execute(select(func.pg_advisory_xact_lock(turn(program_id))))
         for column in SEALED:
             if await _left(session, program_id, column, 1):
-                raise RuntimeError(f"{column.model.__tablename__} still has what the old key sealed")
+                raise RuntimeError(f"{column.table}.{column.column} still has what the old key sealed")
         await session.execute(delete(DataKey).where(DataKey.program_id == program_id, DataKey.retired_at.is_not(None)))
     return done
 
@@ -102,11 +107,11 @@ async def _replace_key(session: AsyncSession, keyring: Keyring, program_id: UUID
 
 async def _left(session: AsyncSession, program_id: UUID, column: SealedColumn, limit: int) -> list[tuple[UUID, bytes]]:
     """Rows whose text another key than the current one sealed, locked."""
-    id, sealed = getattr(column.model, column.id), getattr(column.model, column.column)
+    id, sealed = column.of.c[column.id], column.of.c[column.column]
     current = select(func.uuid_send(DataKey.id)).where(DataKey.program_id == program_id, DataKey.retired_at.is_(None))
     rows = await session.execute(
         select(id, sealed)
-        .where(column.model.__table__.c.program_id == program_id)
+        .where(column.of.c.program_id == program_id)
         # The key's id is in the text itself: bytes 2 to 17.
         .where(func.substring(sealed, 2, 16) != current.scalar_subquery())
         .order_by(id)
@@ -126,11 +131,11 @@ async def _step(database: Database, keyring: Keyring, program_id: UUID) -> int:
                 plaintext = await keyring.open(session, program_id, column.purpose(id), sealed)
                 again = await keyring.seal(session, program_id, column.purpose(id), plaintext)
                 await session.execute(
-                    update(column.model)
-                    .filter_by(program_id=program_id, **{column.id: id})
+                    update(column.of)
+                    .where(column.of.c.program_id == program_id, column.of.c[column.id] == id)
                     .values({column.column: again})
                 )
-                if column.model is SealedIdentity:
+                if column.table == IDENTITIES:
                     await _mark(session, keyring, program_id, id, Identity.model_validate_json(plaintext))
             done += len(left)
     return done

@@ -132,8 +132,9 @@ async def test_the_copy_says_all_that_was_signed_and_goes_on_saying_it(program: 
     path = f"/v1/consents/{made['id']}/copy"
     copy = (await program.call("GET", path, role=Role.CASE_MANAGER)).text
     for words in (
-        "Canaria Quillfeather", "An agency", "A provider", "your birth date", "knows me at the door", "let in and looked after",
-        "tell my case manager", "I have left the shelter", "2026-11-20", TEXT_VERSION, "treating provider", *STATEMENTS,
+        "Canaria Quillfeather", "An agency", "A provider", "your birth date", "knows me at the door",
+        "let in and looked after", "tell my case manager", "I have left the shelter", "2026-11-20", TEXT_VERSION,
+        "treating provider", *STATEMENTS,
     ):  # fmt: skip
         assert words in copy, words
     async with program.house.owner.transaction(program.id, "tests") as session:
