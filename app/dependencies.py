@@ -1,8 +1,8 @@
-"""All that a route may ask for: Session, requires(Action), IdempotencyKey, IfMatch, the desks."""
+"""All that a route may ask for: Session, requires(Action), IdempotencyKey, IfMatch, the key ring, the desks."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Request, Response
 from fastapi.openapi.models import OAuthFlowClientCredentials, OAuthFlows
@@ -20,6 +20,7 @@ from app.access.limits import Limits
 from app.access.permissions import SCOPES
 from app.access.roles import Action
 from app.core.database import Database
+from app.core.keyring import Keyring
 from app.core.problems import (
     MEDIA_TYPE,
     BadRequest,
@@ -82,9 +83,10 @@ class WithLimits:
 class State:
     """What the application keeps for its routes, at `app.state.house`."""
 
-    def __init__(self, database: Database, desks: Desks, limits: Limits) -> None:
+    def __init__(self, database: Database, desks: Desks, keyring: Keyring, limits: Limits) -> None:
         self.database = database
         self.desks = desks
+        self.keyring = keyring
         self.limits = limits
         self.last_use = LastUse()
         self.gate = Gate(database, limits, self.last_use)
@@ -184,6 +186,25 @@ async def required_key(
 RequiredKey = Annotated[str, Depends(required_key)]
 
 
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+def secret_answer(endpoint: Endpoint) -> Endpoint:
+    """Marks a route that is told or answers a secret, or who somebody is: nothing of either is kept under a key, here
+    or by a cache on the way.
+
+    The call is still made once. Tried again, it answers 409 `answer-not-kept` with the `location` that the route gave:
+    the fingerprint leaves out the body, from whose hash a name or a password could be guessed. A refusal is kept as
+    ever.
+    """
+    endpoint.__dict__["secret_answer"] = True
+    return endpoint
+
+
+def _is_secret(endpoint: Any) -> bool:
+    return bool(getattr(endpoint, "secret_answer", False))
+
+
 class Once:
     """A request under its `Idempotency-Key`, with the savepoint that a refusal goes back to."""
 
@@ -213,7 +234,8 @@ async def open_session(request: Request) -> AsyncIterator[AsyncSession]:
         if key is not None:
             # The precondition is part of what is asked: with another ETag it is another request.
             precondition = request.headers.get("if-match", "").encode()
-            asked = fingerprint(request.method, request.url.path, await request.body() + precondition)
+            body = b"" if _is_secret(request.scope["endpoint"]) else await request.body()
+            asked = fingerprint(request.method, request.url.path, body + precondition)
             if (kept := await begin(session, caller, key, asked)) is not None:
                 raise Replay(kept)
             request.state.once = Once(session, caller, key, await session.begin_nested())
@@ -223,30 +245,15 @@ async def open_session(request: Request) -> AsyncIterator[AsyncSession]:
 Session = Annotated[AsyncSession, Depends(open_session, scope="function")]
 
 
-async def _not_kept(request: Request, response: Response) -> None:
-    request.state.not_kept = True
-    response.headers["Cache-Control"] = "no-store"
-
-
-NOT_KEPT = Depends(_not_kept)
-"""Marks a route, in its `dependencies`, whose answer holds a secret or a person's identity.
-
-Under an `Idempotency-Key` a 409 is kept in its place, with the `Location` that the route gave: the call is never done
-twice, and what it showed is nowhere but in its one answer. A refusal is kept as ever.
-"""
-
-
-def _to_keep(request: Request, response: Response) -> Kept:
-    """What is kept of this answer."""
-    if getattr(request.state, "not_kept", False):
-        location = response.headers.get("location", request.url.path)
-        done = NotKept(
-            "This call was done when it was first sent. What its answer showed is shown once and not kept:"
-            f" go on from {location}.",
-            location=location,
-        )
-        return Kept(done.status, to_json(done.document()))
-    return Kept(response.status_code, bytes(response.body), response.headers.get("etag"))
+def _not_kept(request: Request, response: Response) -> Kept:
+    """What is kept in place of an answer that must not be."""
+    location = response.headers.get("location", request.url.path)
+    done = NotKept(
+        "This call was done when it was first sent. What its answer showed is shown once and not kept:"
+        f" go on from {location}.",
+        location=location,
+    )
+    return Kept(done.status, to_json(done.document()))
 
 
 def answer(kept: Kept) -> Response:
@@ -278,9 +285,13 @@ class OnceRoute(APIRoute):
                 kept = Kept(problem.status, to_json(problem.document()))
                 await keep(taken.session, taken.caller, taken.key, kept)
                 return answer(kept)
+            secret = _is_secret(self.endpoint)
+            if secret:
+                response.headers["Cache-Control"] = "no-store"
             taken = getattr(request.state, "once", None)
             if taken is not None:
-                await keep(taken.session, taken.caller, taken.key, _to_keep(request, response))
+                kept = Kept(response.status_code, bytes(response.body), response.headers.get("etag"))
+                await keep(taken.session, taken.caller, taken.key, _not_kept(request, response) if secret else kept)
             return response
 
         return once
@@ -310,6 +321,14 @@ IfMatch = Annotated[int | None, Depends(if_match)]
 def etag(version: int) -> str:
     """The entity tag of a version."""
     return f'"v{version}"'
+
+
+async def keyring_of(request: Request) -> Keyring:
+    """The key ring of this server."""
+    return state_of(request).keyring
+
+
+Ring = Annotated[Keyring, Depends(keyring_of)]
 
 
 def desk_of(request: Request, caller: Caller) -> Desk:

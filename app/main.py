@@ -7,13 +7,44 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app.access.limits import Limits
-from app.api import claims, directory, keys, me, oauth, openings, operations, participants, program, trail
+from app.api import (
+    claims,
+    consents,
+    directory,
+    disclosures,
+    identities,
+    keys,
+    me,
+    oauth,
+    openings,
+    operations,
+    participants,
+    program,
+    trail,
+)
 from app.api.errors import install
 from app.core.database import Database
+from app.core.keyring import Keyring, MasterKeys
 from app.core.settings import Settings, parse_quota
 from app.dependencies import State, WithLimits
 from app.market.desk import Desks
 from app.worker import counting, working
+
+FACES = (
+    me,
+    claims,
+    openings,
+    directory,
+    participants,
+    identities,
+    consents,
+    disclosures,
+    program,
+    keys,
+    oauth,
+    trail,
+    operations,
+)
 
 DESCRIPTION = """Providers publish what is open **now**; case managers claim it **in one call**.
 There is no waiting list: a claim is `201 held`, or `409` with what is open instead."""
@@ -30,6 +61,7 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
         house = app.state.house = State(
             database,
             Desks(database, queue=settings.desk_queue, batch=settings.desk_batch),
+            Keyring(MasterKeys.of(settings)),
             Limits(parse_quota(settings.rate_limit), parse_quota(settings.rate_limit_address)),
         )
         # What was imported stays for good: a garbage collection needn't walk it again, and did so for a quarter of
@@ -60,6 +92,6 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
     app.add_middleware(WithLimits)
     # Not included but laid in directly: a route of an included router is found anew for each request.
     app.router.routes.extend(claims.desk_router.routes)
-    for face in (me, claims, openings, directory, participants, program, keys, oauth, trail, operations):
+    for face in FACES:
         app.include_router(face.router)
     return app

@@ -7,12 +7,29 @@ from typing import TYPE_CHECKING, TextIO
 from sqlalchemy import text
 
 from app.access import audit, chain, counters, idempotency, keys, programs, tokens
-from app.casework import participants
-from app.core import events
+from app.casework import consents, demographics, disclosures, identity, participants
+from app.core import events, keyring
 from app.core.database import Base
 from app.market import directory, tables
 
-MODULES = (audit, chain, counters, idempotency, keys, programs, tokens, participants, events, directory, tables)
+MODULES = (
+    audit,
+    chain,
+    counters,
+    idempotency,
+    keys,
+    programs,
+    tokens,
+    participants,
+    identity,
+    demographics,
+    consents,
+    disclosures,
+    keyring,
+    events,
+    directory,
+    tables,
+)
 """Importing these registers their tables; a noun with a table of its own adds itself here."""
 
 METADATA = Base.metadata

@@ -1,5 +1,6 @@
 """What tests say often: a program with keys, an opening, a participant, a claim; all through HTTP."""
 
+import base64
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID, uuid4
@@ -16,6 +17,8 @@ from app.core.ids import new_id
 from app.market.directory import Organization
 
 SEATTLE = "47.6062,-122.3321"
+MASTER_KEYS = "test:" + base64.b64encode(bytes(32)).decode()
+"""A ring with one master key, for tests alone."""
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
 """What the app role may not do, whatever statement a request would send: other programs, counts, the trail."""
 
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -26,7 +27,12 @@ TENANTS = (
     "audit_chains",
     "keys",
     "key_secrets",
+    "data_keys",
+    "consents",
+    "disclosures",
 )
+SEALED = ("identities", "identity_marks", "demographics")
+"""Tables that the app role reaches through functions alone."""
 
 
 @pytest.fixture
@@ -39,7 +45,8 @@ async def ledger(shared_database: str) -> AsyncIterator[Ledger]:
 async def _furnished(connection: "asyncpg.Connection[asyncpg.Record]") -> Ledger:
     """A program with a row in every table."""
     ledger = await open_ledger(connection)
-    await ledger.claim(await ledger.opening(3))
+    claim = await ledger.claim(await ledger.opening(3))
+    await _disclosed(ledger, claim)
     await ledger.run(
         "INSERT INTO locations (program_id, id, organization_id, location_type) VALUES ($1, $2, $3, 'virtual')",
         new_id(),
@@ -72,12 +79,44 @@ async def _furnished(connection: "asyncpg.Connection[asyncpg.Record]") -> Ledger
     return ledger
 
 
+CONSENT = """
+INSERT INTO consents (program_id, id, participant_id, organization_id, recorded_by, text_version, kinds, disclosers,
+                      recipients, treating_providers, expiry, signed_on, sealed)
+SELECT $1, $2, participant_id, $3, $1, 'x', ARRAY['name'], ARRAY[$3::uuid], ARRAY[$3::uuid], false, 'event',
+       current_date, '' FROM bundles WHERE program_id = $1
+"""
+DISCLOSURE = """
+INSERT INTO disclosures (program_id, id, participant_id, organization_id, caller_id, claim_id, consent_id, kinds,
+                         statement)
+SELECT $1, $2, participant_id, $3, $1, $4, $5, $6, 'x' FROM bundles WHERE program_id = $1
+"""
+
+
+async def _disclosed(ledger: Ledger, claim: UUID) -> UUID:
+    """What casework keeps: someone's identity, what they say of themselves, and a disclosure; the consent's id."""
+    await ledger.move(claim, "confirmed")
+    consent = new_id()
+    await ledger.run(CONSENT, consent, ledger.organization_id)
+    await ledger.run(DISCLOSURE, new_id(), ledger.organization_id, claim, consent, ["name"])
+    await ledger.run("INSERT INTO data_keys (program_id, id, master_id, wrapped) VALUES ($1, $2, 'm', '')", new_id())
+    await ledger.run(
+        "INSERT INTO identities (program_id, participant_id, sealed) SELECT $1, participant_id, 'sealed' FROM bundles"
+        " WHERE program_id = $1"
+    )
+    await ledger.run(
+        "INSERT INTO identity_marks (program_id, participant_id, mark) SELECT $1, participant_id, 'mark' FROM bundles"
+        " WHERE program_id = $1"
+    )
+    await ledger.run("INSERT INTO demographics (program_id, subject, language) VALUES ($1, $2, 'en')", new_id())
+    return consent
+
+
 async def test_every_table_is_under_row_level_security(ledger: Ledger) -> None:
     rows = await ledger.connection.fetch(
         "SELECT relname, relrowsecurity FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
         " AND relname <> 'alembic_version'"
     )
-    assert {row["relname"] for row in rows} >= {*TENANTS, "rate_counts"}
+    assert {row["relname"] for row in rows} >= {*TENANTS, *SEALED, "rate_counts"}
     assert [row["relname"] for row in rows if not row["relrowsecurity"]] == []
 
 
@@ -150,6 +189,22 @@ REFUSED = {
     "a token's end": "UPDATE key_secrets SET expires_at = 'infinity' WHERE program_id = $1",
     "a count of requests": "DELETE FROM rate_counts WHERE $1::uuid IS NOT NULL",
     "counts of requests": "SELECT count(*) FROM rate_counts WHERE $1::uuid IS NOT NULL",
+    "who is known": "SELECT sealed FROM identities WHERE program_id = $1",
+    "by what they are known": "SELECT mark FROM identity_marks WHERE program_id = $1",
+    "who someone is": "UPDATE identities SET sealed = '' WHERE program_id = $1",
+    "an identity": "INSERT INTO identities (program_id, participant_id, sealed) VALUES ($1, $1, '')",
+    "an identity away": "DELETE FROM identities WHERE program_id = $1",
+    "a mark": "INSERT INTO identity_marks (program_id, mark, participant_id) VALUES ($1, '', $1)",
+    "what someone says of themselves": "SELECT language FROM demographics WHERE program_id = $1",
+    "what is said of someone": "UPDATE demographics SET language = 'en' WHERE program_id = $1",
+    "a data key over": "UPDATE data_keys SET wrapped = '' WHERE program_id = $1",
+    "a data key away": "DELETE FROM data_keys WHERE program_id = $1",
+    "what was signed": "UPDATE consents SET sealed = '' WHERE program_id = $1",
+    "whom a consent names": "UPDATE consents SET recipients = recipients WHERE program_id = $1",
+    "when a consent was given": "UPDATE consents SET given_at = now() WHERE program_id = $1",
+    "a consent away": "DELETE FROM consents WHERE program_id = $1",
+    "a disclosure": "UPDATE disclosures SET kinds = kinds WHERE program_id = $1",
+    "a disclosure away": "DELETE FROM disclosures WHERE program_id = $1",
     "a program": "UPDATE programs SET slug = 'mine' WHERE program_id = $1",
 }
 
@@ -260,6 +315,12 @@ async def test_the_app_role_calls_only_the_functions_that_are_its_own(ledger: Le
         "revoke_key",
         "keys_used",
         "count_together",
+        "write_identity",
+        "read_identity",
+        "erase_identity",
+        "seek_identities",
+        "write_demographics",
+        "count_demographics",
     }
 
 
@@ -272,3 +333,82 @@ async def test_a_claim_of_the_app_role_moves_the_count_all_the_same(ledger: Ledg
         async with as_app(ledger.connection, ledger.program_id):
             await ledger.claim(opening)
     assert await ledger.trace(claim) == (["claim.held"], ["claim.held"])
+
+
+async def test_identities_are_reached_within_ones_own_program_alone(ledger: Ledger) -> None:
+    other = await _furnished(ledger.connection)
+    participant = await other.value("SELECT participant_id FROM bundles WHERE program_id = $1")
+    async with as_app(ledger.connection, ledger.program_id) as app:
+        assert await app.fetchval("SELECT read_identity($1, NULL)", participant) is None
+        assert await app.fetchval("SELECT erase_identity($1)", participant) is False
+        found = await app.fetch("SELECT participant_id FROM seek_identities(ARRAY['mark'::bytea])")
+    assert participant not in {row[0] for row in found}
+    assert await other.value("SELECT sealed FROM identities WHERE program_id = $1") == b"sealed"
+    with pytest.raises(asyncpg.ForeignKeyViolationError):
+        async with as_app(ledger.connection, ledger.program_id) as app:
+            await app.fetch("SELECT * FROM write_identity($1, '', '{}', '{}')", participant)
+    for statement in ("read_identity($1, NULL)", "erase_identity($1)", "write_identity($1, '', '{}', '{}')"):
+        with pytest.raises(InsufficientPrivilegeError, match="for no program"):
+            async with as_app(ledger.connection, None) as app:
+                await app.fetch(f"SELECT {statement}", participant)
+
+
+async def test_nobody_looks_at_an_identity_without_an_entry_in_the_trail(ledger: Ledger) -> None:
+    participant = await ledger.value("SELECT participant_id FROM bundles WHERE program_id = $1")
+    async with as_app(ledger.connection, ledger.program_id) as app:
+        assert await app.fetchval("SELECT read_identity($1, NULL)", participant) == b"sealed"
+        await app.fetch("SELECT * FROM seek_identities(ARRAY['mark'::bytea])")
+        await app.fetchval("SELECT erase_identity($1)", participant)
+        assert await app.fetchval("SELECT read_identity($1, NULL)", participant) is None
+    told, kept = await ledger.trace(participant)
+    assert kept[-2:] == ["identity.read", "identity.erased"]
+    assert not [each for each in told if each.startswith("identity")]
+    assert (await ledger.trace(ledger.program_id))[1][-1] == "identity.sought"
+
+
+async def test_what_was_signed_never_changes_and_what_ended_stays_so(ledger: Ledger) -> None:
+    revoke = "UPDATE consents SET revoked_at = {}, revoked_by = {}, revoked_how = {} WHERE program_id = $1"
+    async with as_app(ledger.connection, ledger.program_id):
+        await ledger.run(revoke.format("now()", "program_id", "'spoken'"))
+    for again in (revoke.format("NULL", "NULL", "NULL"), revoke.format("now()", "id", "'in_writing'")):
+        with pytest.raises(asyncpg.CheckViolationError, match="never changes"):
+            async with as_app(ledger.connection, ledger.program_id):
+                await ledger.run(again)
+    # Not even the owner changes it.
+    with pytest.raises(asyncpg.CheckViolationError, match="never changes"):
+        await ledger.run("UPDATE consents SET kinds = ARRAY['contacts'] WHERE program_id = $1")
+    kept = await ledger.value("SELECT count(*) FROM audit WHERE program_id = $1 AND action = 'consent.revoked'")
+    assert kept == 1
+
+
+NOT_COVERED = {
+    "revoked": "UPDATE consents SET revoked_at = now(), revoked_by = id, revoked_how = 'spoken' WHERE program_id = $1",
+    "ended": "UPDATE consents SET ended_at = now(), ended_by = id, ended_words = '' WHERE program_id = $1",
+    "over": "UPDATE claims SET state = 'released' WHERE program_id = $1",
+}
+
+
+@pytest.mark.parametrize("change", NOT_COVERED.values(), ids=NOT_COVERED)
+async def test_the_database_takes_no_disclosure_that_no_consent_covers(ledger: Ledger, change: str) -> None:
+    claim = await ledger.value("SELECT id FROM claims WHERE program_id = $1")
+    consent = await ledger.value("SELECT id FROM consents WHERE program_id = $1")
+    disclosure = (ledger.organization_id, claim, consent)
+    async with as_app(ledger.connection, ledger.program_id):
+        await ledger.run(DISCLOSURE, new_id(), *disclosure, ["name"])
+    with pytest.raises(asyncpg.CheckViolationError, match="no consent that stands"):
+        async with as_app(ledger.connection, ledger.program_id):
+            await ledger.run(DISCLOSURE, new_id(), *disclosure, ["name", "contacts"])
+    await ledger.run(change)
+    with pytest.raises(asyncpg.CheckViolationError, match="no consent that stands"):
+        async with as_app(ledger.connection, ledger.program_id):
+            await ledger.run(DISCLOSURE, new_id(), *disclosure, ["name"])
+
+
+async def test_the_database_takes_no_consent_that_names_a_shelter_of_survivors(ledger: Ledger) -> None:
+    shelter = new_id()
+    await ledger.run(
+        "INSERT INTO organizations (program_id, id, name, serves_survivors) VALUES ($1, $2, 'A shelter', true)", shelter
+    )
+    with pytest.raises(asyncpg.CheckViolationError, match="survivors"):
+        async with as_app(ledger.connection, ledger.program_id):
+            await ledger.run(CONSENT, new_id(), shelter)

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from app.schema import protect, run_sql
 
 revision = "2026_11_24_e_trail"
-down_revision = "2026_11_24_b_keys"
+down_revision = "2026_11_24_c_casework"
 branch_labels = None
 depends_on = None
 

@@ -77,7 +77,7 @@ PERMISSIONS: dict[Role, Grants] = {
     # A neighbour refers, and that is all.
     Role.COMMUNITY_MEMBER: _EVERYONE | {Action.REFER: ANYONES},
     Role.PROGRAM_MANAGER: dict.fromkeys(Action, ANYONES),
-    Role.EVALUATOR: _READER,
+    Role.EVALUATOR: _READER | {Action.COUNT_PARTICIPANTS: ANYONES},
     Role.ADVISORY_BOARD: _READER,
     # A shelter's own system or an agency's: on either side of the counter, within the scopes of its key.
     Role.PARTNER_SYSTEM: _WORKER | _PROVIDER | {Action.READ_CLAIMS: (CLAIMED, RECEIVED)},

@@ -48,6 +48,7 @@ class Action(StrEnum):
     EDIT_PARTICIPANT = "write down who a participant is"
     FIND_PARTICIPANT = "look a participant up by what is known of them"
     KEEP_CONSENT = "record, read and revoke consents"
+    COUNT_PARTICIPANTS = "count participants by what they say of themselves"
     READ_DISCLOSURES = "read to whom a participant was disclosed"
     REFER = "refer a person to the program"
     FOLLOW_REFERRAL = "see whether contact was made and intake completed"

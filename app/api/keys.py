@@ -17,7 +17,7 @@ from app.api.errors import documented
 from app.api.fields import Cursor, In, Limit, Line, Moment, Out, Page, id_from_cursor, to_cursor
 from app.api.routing import face
 from app.core.database import when_committed
-from app.dependencies import NOT_KEPT, House, Session, requires
+from app.dependencies import House, Session, requires, secret_answer
 
 router = face("keys")
 Maker = Annotated[Caller, requires(Action.MAKE_KEYS)]
@@ -83,7 +83,8 @@ def _shown(response: Response, key: Key, secret: str) -> dict[str, object]:
     return KeyOut.model_validate(key).model_dump() | {"key": secret}
 
 
-@router.post("/keys", status_code=201, dependencies=[NOT_KEPT], responses=documented(409))
+@router.post("/keys", status_code=201, responses=documented(409))
+@secret_answer
 async def create_key(caller: Maker, session: Session, body: KeyIn, response: Response) -> NewKeyOut:
     """Make a key for a system of any organization of your program.
 
@@ -116,7 +117,8 @@ async def read_key(caller: Keeper, session: Session, key_id: UUID) -> KeyOut:
     return KeyOut.model_validate(await keys.get_key(session, caller, key_id))
 
 
-@router.post("/keys/{key_id}/rotate", dependencies=[NOT_KEPT], responses=documented(404, 409))
+@router.post("/keys/{key_id}/rotate", responses=documented(404, 409))
+@secret_answer
 async def rotate_key(
     caller: Maker, session: Session, house: House, key_id: UUID, body: RotateIn, response: Response
 ) -> RotatedOut:

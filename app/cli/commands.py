@@ -17,13 +17,13 @@ from app import schema
 from app.access.canon import Head, NotATrail
 from app.access.permissions import SCOPES
 from app.access.roles import Role
-from app.cli import data, keys, trail
+from app.cli import data, keyring, keys, trail
 from app.cli.doctor import examine
 from app.cli.output import console, explained, fail
 from app.cli.permissions import page as permissions_page
 from app.core.database import Database
 from app.core.settings import Settings
-from app.home import Home, home, migrated, plain
+from app.home import Home, home, key_file, master_keys, migrated, plain
 from app.home import migrate as bring_up
 from app.main import create_app
 from app.simulate import simulate as run_city
@@ -47,6 +47,7 @@ program_cli = typer.Typer(help="Set up programs.", no_args_is_help=True)
 cli.add_typer(program_cli, name="program")
 trail_cli = typer.Typer(help="The audit trail.", no_args_is_help=True)
 cli.add_typer(trail_cli, name="trail")
+cli.add_typer(keyring.cli, name="keyring")
 
 
 def main() -> None:
@@ -72,6 +73,10 @@ def serve(
             console.print(f'Database: psql "{plain(where.url)}"', soft_wrap=True)
         # What serves is started by import path, possibly in further processes: they are told by environment.
         os.environ["OPENBERTH_DATABASE_URL"] = where.url
+        if master_keys(settings, where) is None:
+            console.print("No master keys are set: who participants are can't be stored here, all else works.")
+        elif (file := key_file(settings, where)) is not None:
+            os.environ["OPENBERTH_MASTER_KEYS_FILE"] = str(file)
         uvicorn.run(
             "app.main:create_app",
             factory=True,
@@ -138,6 +143,16 @@ def create_program(
     with explained(), home(Settings()) as where:
         migrated(where)
         keys.show([asyncio.run(keys.create_program(where, slug, name, time_zone))])
+
+
+@program_cli.command("shred")
+def shred_program(slug: Annotated[str, typer.Argument(help="The program's slug.")]) -> None:
+    """Destroy a program's data keys, so that who its participants were can never be read again."""
+    if typer.prompt("Nothing brings it back. Type the program's slug to go on") != slug:
+        raise fail("That is not its slug. Nothing was done.")
+    with explained(), home(Settings()) as where:
+        migrated(where)
+        console.print(asyncio.run(keyring.shred(where, slug)))
 
 
 @key_cli.command("create")
@@ -274,7 +289,7 @@ def doctor(
     except ValueError as error:
         raise fail(f"{error}, after the program and a colon.") from error
     with explained(), home(Settings()) as where:
-        findings = asyncio.run(examine(where, noted))
+        findings = asyncio.run(examine(where, noted, master_keys(Settings(), where)))
     table = Table("", "Check", Column("Finding", overflow="fold"), show_edge=False)
     for finding in findings:
         table.add_row("[green]✓[/]" if finding.good else "[red]✗[/]", finding.check, finding.words)

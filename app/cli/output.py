@@ -8,6 +8,7 @@ from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
 from app.core.embedded import ClusterError
+from app.core.keyring import BadMasterKeys
 from app.core.problems import Problem
 from app.home import NotReady
 from providers.records import NotThisFormat
@@ -27,7 +28,7 @@ def explained() -> Iterator[None]:
     """Turn the errors that a user can do something about into a sentence and exit status 1."""
     try:
         yield
-    except (ClusterError, NotReady, NotThisFormat) as error:
+    except (BadMasterKeys, ClusterError, NotReady, NotThisFormat) as error:
         raise fail(str(error)) from error
     except Problem as problem:
         raise fail(problem.detail) from problem

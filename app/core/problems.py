@@ -126,6 +126,14 @@ class NotKept(Conflict):
     title = "This was done, and its answer is not kept"
 
 
+class Shredded(Problem):
+    """410: the key that this was sealed with has been destroyed."""
+
+    status = 410
+    slug = "shredded"
+    title = "This has been made unreadable for good"
+
+
 class PreconditionFailed(Problem):
     """412: the thing has changed since the `ETag` in `If-Match`."""
 
@@ -191,3 +199,11 @@ class Busy(Problem):
 
     def __init__(self, detail: str, *, retry_after: int = 1) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after)})
+
+
+class NoMasterKey(Problem):
+    """503: this server lacks the master key for what names a person. Codes and claims need none."""
+
+    status = 503
+    slug = "no-master-key"
+    title = "This server can't keep what names a person"

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from limits import RateLimitItem, parse
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.embedded import default_data_dir
@@ -38,6 +38,14 @@ class Settings(BaseSettings):
         description="The role that owns the schema and migrates it, where it differs from OPENBERTH_DATABASE_URL.",
     )
     data_dir: Path = Field(default_factory=default_data_dir, description="Where the embedded cluster lives.")
+    master_keys: SecretStr | None = Field(
+        default=None,
+        description="The keys above every program's own, as id:base64,id:base64; the first is the current one. "
+        "The embedded database makes a file of its own instead.",
+    )
+    master_keys_file: Path | None = Field(
+        default=None, description="The same in a file of mode 0600, one key a line; OPENBERTH_MASTER_KEYS goes first."
+    )
     pool_size: int = Field(default=10, ge=2, le=200, description="Database connections per process.")
     desk_queue: int = Field(
         default=5000, ge=1, description="Claims that may wait at one program's desk before the answer is 503."
