@@ -1,9 +1,12 @@
 """All that a route may ask for: Session, requires(Action), IdempotencyKey, IfMatch, the desks."""
 
 import re
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated, Any, TypeVar
 
+import orjson
 from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
@@ -25,6 +28,7 @@ from app.core.problems import (
     Unauthorized,
 )
 from app.core.rendering import to_json
+from app.core.sealing import Sealer
 from app.market.desk import Desk, Desks
 
 bearer = HTTPBearer(auto_error=False, description="A key made by `openberth key create`.")
@@ -39,9 +43,10 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 class State:
     """What the application keeps for its routes, at `app.state.house`."""
 
-    def __init__(self, database: Database, desks: Desks) -> None:
+    def __init__(self, database: Database, desks: Desks, sealer: Sealer) -> None:
         self.database = database
         self.desks = desks
+        self.sealer = sealer
         self.gate = Gate(database)
 
 
@@ -124,14 +129,61 @@ async def required_key(
 RequiredKey = Annotated[str, Depends(required_key)]
 
 
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+_PRIVATE: set[Callable[..., Any]] = set()
+
+
+def private(endpoint: Endpoint) -> Endpoint:
+    """Mark a route whose body or answer says who somebody is.
+
+    What is kept under its `Idempotency-Key` is sealed, and its fingerprint keyed: the digest of a name can be guessed.
+    """
+    _PRIVATE.add(endpoint)
+    return endpoint
+
+
+class Keeping:
+    """How a route's answers are kept by key: as they are, or sealed where the route is `private`."""
+
+    def __init__(self, request: Request, caller: Caller) -> None:
+        self._private = request.scope["endpoint"] in _PRIVATE
+        self._sealer = state_of(request).sealer
+        self._program_id = caller.program_id
+
+    def fingerprint(self, asked: bytes) -> bytes:
+        """The fingerprint to keep for one of the request. Raises NoKey."""
+        return self._sealer.digest(self._program_id, "request", asked) if self._private else asked
+
+    def closed(self, kept: Kept) -> Kept:
+        """The answer as it is stored. Raises NoKey."""
+        if not self._private:
+            return kept
+        sealed = self._sealer.seal(self._program_id, "answer", kept.body)
+        return replace(kept, body=to_json({"sealed": b64encode(sealed).decode()}))
+
+    def opened(self, kept: Kept) -> Kept:
+        """The answer as it is sent again. Raises NoKey."""
+        if not self._private:
+            return kept
+        sealed = b64decode(orjson.loads(kept.body)["sealed"])
+        return replace(kept, body=self._sealer.unseal(self._program_id, "answer", sealed))
+
+
 class Once:
     """A request under its `Idempotency-Key`, with the savepoint that a refusal goes back to."""
 
-    def __init__(self, session: AsyncSession, caller: Caller, key: str, savepoint: AsyncSessionTransaction) -> None:
+    def __init__(
+        self, session: AsyncSession, caller: Caller, key: str, keeping: Keeping, savepoint: AsyncSessionTransaction
+    ) -> None:
         self.session = session
         self.caller = caller
         self.key = key
         self.savepoint = savepoint
+        self._keeping = keeping
+
+    async def keep(self, kept: Kept) -> None:
+        """Store the request's answer."""
+        await keep(self.session, self.caller, self.key, self._keeping.closed(kept))
 
 
 class Replay(Exception):
@@ -154,9 +206,10 @@ async def open_session(request: Request) -> AsyncIterator[AsyncSession]:
             # The precondition is part of what is asked: with another ETag it is another request.
             precondition = request.headers.get("if-match", "").encode()
             asked = fingerprint(request.method, request.url.path, await request.body() + precondition)
-            if (kept := await begin(session, caller, key, asked)) is not None:
-                raise Replay(kept)
-            request.state.once = Once(session, caller, key, await session.begin_nested())
+            keeping = Keeping(request, caller)
+            if (kept := await begin(session, caller, key, keeping.fingerprint(asked))) is not None:
+                raise Replay(keeping.opened(kept))
+            request.state.once = Once(session, caller, key, keeping, await session.begin_nested())
         yield session
 
 
@@ -190,12 +243,11 @@ class OnceRoute(APIRoute):
                     raise
                 await taken.savepoint.rollback()
                 kept = Kept(problem.status, to_json(problem.document()))
-                await keep(taken.session, taken.caller, taken.key, kept)
+                await taken.keep(kept)
                 return answer(kept)
             taken = getattr(request.state, "once", None)
             if taken is not None:
-                kept = Kept(response.status_code, bytes(response.body), response.headers.get("etag"))
-                await keep(taken.session, taken.caller, taken.key, kept)
+                await taken.keep(Kept(response.status_code, bytes(response.body), response.headers.get("etag")))
             return response
 
         return once

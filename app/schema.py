@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, TextIO
 from sqlalchemy import text
 
 from app.access import audit, idempotency, keys, programs
-from app.casework import participants
+from app.casework import participants, referrals
 from app.core import events
 from app.core.database import Base
 from app.market import directory, tables
 
-MODULES = (audit, idempotency, keys, programs, participants, events, directory, tables)
+MODULES = (audit, idempotency, keys, programs, participants, referrals, events, directory, tables)
 """Importing these registers their tables; a noun with a table of its own adds itself here."""
 
 METADATA = Base.metadata

@@ -22,6 +22,7 @@ TENANTS = (
     "events",
     "audit",
     "idempotency",
+    "referrals",
 )
 
 
@@ -50,6 +51,12 @@ async def _furnished(connection: "asyncpg.Connection[asyncpg.Record]") -> Ledger
         "INSERT INTO idempotency (program_id, caller_id, key, fingerprint, status, body)"
         " VALUES ($1, $2, 'k', '', 201, '')",
         new_id(),
+    )
+    await ledger.run(
+        "INSERT INTO referrals (program_id, id, kind, referred_by, referrer_role, organization_id, person)"
+        " VALUES ($1, $2, 'diversion', $2, 'officer', $3, 'sealed')",
+        new_id(),
+        ledger.organization_id,
     )
     return ledger
 

@@ -57,6 +57,15 @@ Attributes = Annotated[dict[str, Answer], Field(max_length=60), AfterValidator(_
 Languages = Annotated[list[str], Field(max_length=40), AfterValidator(check_languages)]
 Age = Annotated[int, Field(ge=0, le=130)]
 
+
+def id_or_code(name: str) -> UUID | str:
+    """What a participant is named by: an id, or else a code as it is said aloud."""
+    try:
+        return UUID(name)
+    except ValueError:
+        return name
+
+
 Limit = Annotated[int, Query(ge=1, le=200, description="How many items a page holds.")]
 Cursor = Annotated[
     str | None,

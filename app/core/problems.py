@@ -164,6 +164,14 @@ class PreconditionRequired(Problem):
     title = "An If-Match header is required"
 
 
+class NoKey(Problem):
+    """503: this process lacks the key to what identifies people, or has another one than it was sealed with."""
+
+    status = 503
+    slug = "no-key"
+    title = "This installation can't open or keep what identifies a person"
+
+
 class Busy(Problem):
     """503: more is waiting than can be answered soon; try again after `Retry-After` seconds."""
 
