@@ -135,7 +135,7 @@ async def make_referral(caller: Referrer, session: Session, request: Request, bo
 async def list_my_referrals(
     caller: Follower, session: Session, request: Request, cursor: Cursor = None, limit: Limit = 50
 ) -> Page[FollowedOut]:
-    """The referrals that you made yourself, in that order, and of each whether contact was made and intake completed."""
+    """The referrals that you made yourself, in that order: whether contact was made, and whether intake completed."""
     found = await referrals.list_followed(
         session, caller, state_of(request).sealer, after=id_from_cursor(cursor), limit=limit + 1
     )

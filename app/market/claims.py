@@ -284,8 +284,9 @@ async def decline(
     """The provider declines a claim on its own opening, with a coded reason.
 
     In the same transaction the count is corrected if the place did not exist, and the person is given (`replace`)
-    or offered the next best place that is open; a confidential one only if this claim is anonymous too. Raises NotFound, Forbidden, WrongState, Invalid for a reason that
-    is not in the list.
+    or offered the next best place that is open; a confidential one only if this claim is anonymous too.
+
+    Raises NotFound, Forbidden, WrongState, Invalid for a reason that is not in the list.
     """
     reason = DECLINE_REASONS.get(reason_code)
     if reason is None:

@@ -157,7 +157,8 @@ async def _service(session: AsyncSession, program_id: UUID, organization_id: UUI
                 "it serves survivors of domestic violence now, and what was claimed there before is no secret:"
                 " withdraw its openings and give it another key in the source"
             )
-        return found.id
+        service_id: UUID = found.id
+        return service_id
     location = Location(
         program_id=program_id,
         id=new_id(),

@@ -1,0 +1,438 @@
+"""The golden rule, attacked: whoever refers learns whether contact was made and intake completed, and nothing else.
+
+Unmistakable values are planted wherever the program keeps anything, and whole lives are led. Then an officer, a
+colleague of theirs, a prosecutor and a neighbour call every route that the OpenAPI document has, with every id there
+is, and every byte that they get is searched. A new route is attacked without being named here. A new field is covered
+by planting a word in it: add it to one of the steps of `LIFE`, or add a step.
+"""
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+from uuid import UUID, uuid4
+
+from httpx import Response
+from sqlalchemy import insert
+
+from app.access.keys import create_key
+from app.access.roles import Role
+from app.core.ids import new_id
+from app.market.directory import Organization
+from tests.support import Program
+
+NOBODY = "01900000-0000-7000-8000-000000000000"
+UUIDS = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+CODES = re.compile(r"\b[0-9A-Z]{4}(?:-[0-9A-Z]{4}){1,2}\b")
+MOMENTS = re.compile(r"\b\d{4}-\d{2}-\d{2}T[\d:.]+Z")
+
+
+@dataclass(slots=True)
+class Referrer:
+    """Somebody who refers: their key, their organization, and what they were answered when they did."""
+
+    role: Role
+    organization_id: UUID
+    key: str
+    told: set[str] = field(default_factory=set)
+    referrals: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Life:
+    """What was planted, and where; and every id, code and moment that those who work with people were answered."""
+
+    program: Program
+    officer: Referrer
+    colleague: Referrer
+    prosecutor: Referrer
+    neighbour: Referrer
+    words: dict[str, str] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    things: dict[str, list[str]] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=count)
+
+    @property
+    def referrers(self) -> list[Referrer]:
+        """All who refer."""
+        return [self.officer, self.colleague, self.prosecutor, self.neighbour]
+
+    def word(self, where: str) -> str:
+        """A word that is nowhere else, to be planted there."""
+        word = f"quixote{next(self.numbers)}canary"
+        self.words[word] = where
+        return word
+
+    def number(self, where: str, base: float) -> float:
+        """A coordinate that is nowhere else."""
+        number = round(base + (7919 + next(self.numbers) * 131) / 1e7, 7)
+        self.words[str(number)] = where
+        return number
+
+    async def act(self, method: str, path: str, body: Any = None, role: Role = Role.PROGRAM_MANAGER) -> Any:
+        """A call by somebody who works with people: its answer, remembered to the last id."""
+        response = await self.program.call(method, path, role=role, key=str(uuid4()), json=body)
+        assert response.status_code in {200, 201, 409}, response.text
+        self.seen |= marks(response.text)
+        answer = response.json()
+        if method == "POST" and "id" in answer:
+            self.things.setdefault(path.split("/")[2], []).append(answer["id"])
+        return answer
+
+    async def refer(self, who: Referrer, kind: str, name: str | None = None) -> dict[str, Any]:
+        """A referral by somebody, of somebody who may be known already."""
+        person = {
+            "name": name or self.word("a person's name"),
+            "description": self.word("a person's description"),
+            "where": self.word("where a person is"),
+            "contact": self.word("a person's contact"),
+        }
+        reference = self.word("a referrer's reference")
+        body = {"kind": kind, "person": person, "note": self.word("a referral's note"), "reference": reference}
+        response = await self.program.call(
+            "POST", "/v1/referrals", key=str(uuid4()), json=body, headers={"Authorization": f"Bearer {who.key}"}
+        )
+        assert response.status_code == 201, response.text
+        made: dict[str, Any] = response.json()
+        assert set(made) == {"id", "reference", "referred_at"}
+        who.told |= marks(response.text) | {reference}
+        who.referrals.append(made)
+        self.things.setdefault("referrals", []).append(made["id"])
+        return made
+
+    def secrets_from(self, who: Referrer | None) -> dict[str, str]:
+        """What must reach them by no way: all that is planted and was seen but what they were told to their face."""
+        secrets = self.words | dict.fromkeys(self.seen, "an answer to somebody else")
+        if who is None:
+            return secrets
+        told = who.told | {str(each.organization_id) for each in self.referrers} | {str(self.program.id)}
+        return {secret: where for secret, where in secrets.items() if secret not in told}
+
+
+def marks(text: str) -> set[str]:
+    """The ids, codes and moments in an answer."""
+    return {*UUIDS.findall(text), *CODES.findall(text), *MOMENTS.findall(text)}
+
+
+# Whole lives. Each step plants words in all that it writes.
+
+
+async def a_directory(life: Life) -> None:
+    """A provider of treatment with a location, and a shelter for survivors."""
+    for survivors in (False, True):
+        organization = await life.act(
+            "POST",
+            "/v1/organizations",
+            {
+                "name": life.word("an organization's name"),
+                "description": life.word("an organization's description"),
+                "website": f"https://{life.word('a website')}.example/",
+                "email": f"{life.word('an e-mail address')}@example.org",
+                "serves_survivors": survivors,
+            },
+        )
+        place = ("name", "address_1", "address_2", "city", "state_province", "postal_code")
+        location = await life.act(
+            "POST",
+            "/v1/locations",
+            {
+                "organization_id": organization["id"],
+                "latitude": life.number("a latitude", 47.5),
+                "longitude": life.number("a longitude", -122.3),
+                **{name: life.word(f"a location's {name}") for name in place},
+            },
+        )
+        service = await life.act(
+            "POST",
+            "/v1/services",
+            {
+                "organization_id": organization["id"],
+                "location_id": location["id"],
+                "category": "treatment",
+                "name": life.word("a service's name"),
+                "description": life.word("a service's description"),
+                "eligibility_description": life.word("a service's eligibility"),
+                "attributes": {"moud_methadone": "yes", "survivors": "yes" if survivors else "no"},
+            },
+        )
+        for _ in range(2):
+            body = {"service_id": service["id"], "unit": "treatment_place", "units_total": 3}
+            await life.act("POST", "/v1/openings", body)
+
+
+async def referrals(life: Life) -> None:
+    """Referrals by everybody, of whom some are known already, and what becomes of each."""
+    known = life.word("the name of somebody known")
+    for _ in range(5):
+        await life.refer(life.officer, "diversion", known)
+    await life.refer(life.colleague, "social_contact", known)
+    await life.refer(life.prosecutor, "diversion", known)
+    await life.refer(life.neighbour, "community", known)
+    _, contacted, taken_in, closed, closed_later = life.officer.referrals
+    for made in (contacted, taken_in, closed_later, *life.colleague.referrals):
+        await life.act("GET", f"/v1/referrals/{made['id']}", role=Role.OUTREACH_WORKER)
+        await life.act("POST", f"/v1/referrals/{made['id']}/contact", role=Role.OUTREACH_WORKER)
+    reference = {"reference": life.word("an agency's own reference")}
+    for made in (taken_in, *life.neighbour.referrals):
+        someone = await life.act("POST", "/v1/participants", reference, Role.CASE_MANAGER)
+        life.things.setdefault("codes", []).append(someone["code"])
+        intake = {"participant": someone["code"]}
+        await life.act("POST", f"/v1/referrals/{made['id']}/intake", intake, Role.CASE_MANAGER)
+    await life.act("POST", f"/v1/referrals/{closed['id']}/close", {"reason": "could_not_be_found"})
+    await life.act("POST", f"/v1/referrals/{closed_later['id']}/close", {"reason": "already_in_program"})
+    await life.act("GET", "/v1/referrals", role=Role.CASE_MANAGER)
+
+
+async def claims(life: Life) -> None:
+    """Claims for whom was taken in, to every end that a claim has; one at the shelter; one that is refused."""
+    code = life.things["codes"][0]
+    near = [life.number("where somebody asked from", 47.6), life.number("where somebody asked from", -122.3)]
+    found = {"find": {"category": "treatment", "units": 1, "needs": ["moud_methadone"], "near": near, "age": 37}}
+    ways: list[list[tuple[str, Any]]] = [
+        [("extend", None), ("confirm", None), ("arrive", None), ("complete", None)],
+        [("decline", {"reason": "place_no_longer_available", "replace": True})],
+        [("confirm", None), ("no-show", None)],
+        [("release", None)],
+        [("decline", {"reason": "barred", "replace": False})],
+    ]
+    for steps in ways:
+        body = {"participant": code, "items": [found]}
+        held = await life.act("POST", "/v1/claims", body, Role.CASE_MANAGER)
+        [claim] = held["claims"]
+        life.things.setdefault("claims", []).append(claim["id"])
+        for verb, how in steps:
+            await life.act("POST", f"/v1/claims/{claim['id']}/{verb}", how)
+    shelter = {"find": {"category": "treatment", "needs": ["survivors"]}}
+    await life.act("POST", "/v1/claims", {"participant": code, "items": [shelter]}, Role.CASE_MANAGER)
+    await life.act("POST", "/v1/claims", {"participant": code, "items": [{"find": {"category": "food"}}]})
+    for path in ("/v1/claims", "/v1/openings", "/v1/organizations", "/v1/locations", "/v1/services"):
+        await life.act("GET", path)
+
+
+LIFE: list[Callable[[Life], Awaitable[None]]] = [a_directory, referrals, claims]
+"""What is planted and done before the attack, in this order."""
+
+
+async def led(program: Program) -> Life:
+    """A program in which all of that has happened."""
+    referrers = []
+    police, office, street = new_id(), new_id(), new_id()
+    async with program.house.owner.transaction(program.id, "tests") as session:
+        for id, name in ((police, "Police"), (office, "A prosecutor's office"), (street, "A street")):
+            await session.execute(insert(Organization).values(program_id=program.id, id=id, name=name))
+        for role, owner in (
+            (Role.OFFICER, police),
+            (Role.OFFICER, police),
+            (Role.PROSECUTOR, office),
+            (Role.COMMUNITY_MEMBER, street),
+        ):
+            _, key = await create_key(session, program.id, owner, role)
+            referrers.append(Referrer(role, owner, key))
+    life = Life(program, *referrers)
+    for step in LIFE:
+        await step(life)
+    return life
+
+
+# The attack.
+
+SENSELESS: list[Any] = ["", "0", "-1", "null", "' OR true --", "%00", "../", "x" * 300, "*", "[]", "NaN"]
+Variant = dict[str, Any]
+
+
+class Document:
+    """The OpenAPI document, and requests made up from it: with what there is, and with what makes no sense."""
+
+    def __init__(self, life: Life, document: dict[str, Any]) -> None:
+        self._life = life
+        self._document = document
+        self._ids = sorted({id for ids in life.things.values() for id in ids if UUIDS.fullmatch(id)})
+
+    def requests(self) -> Iterator[tuple[str, str, Variant]]:
+        """Every method and path with several ways to ask."""
+        for path, operations in self._document["paths"].items():
+            for method, operation in operations.items():
+                for filled in self._paths(path):
+                    for variant in self._variants(operation):
+                        yield method.upper(), filled, variant
+                    for other in ("HEAD", "OPTIONS", "DELETE"):
+                        yield other, filled, {}
+        for nowhere in ("/v1/", "/v1/referrals/", "/v1/referrals/mine/", "/v1/referrals?open=true", "/v1/participant"):
+            yield "GET", nowhere, {}
+
+    def _paths(self, path: str) -> Iterator[str]:
+        if "{" not in path:
+            yield path
+            return
+        for id in (*self._ids, NOBODY, "mine", "senseless"):
+            yield re.sub(r"\{[^}]*\}", id, path)
+
+    def _variants(self, operation: dict[str, Any]) -> Iterator[Variant]:
+        queries: list[Variant] = [{}]
+        parameters = [each for each in operation.get("parameters", []) if each["in"] == "query"]
+        for parameter in parameters:
+            sensible = self._values(parameter["name"], parameter["schema"])
+            queries += [{parameter["name"]: value} for value in (*sensible, *SENSELESS[:4])]
+        queries.append({each["name"]: SENSELESS[4] for each in parameters})
+        # What nobody documented: filters and orders that might be there all the same.
+        queries.append({"sort": "contacted_at", "order": "desc", "state": "taken_in", "contact_made": "true", "q": "a"})
+        body = operation.get("requestBody")
+        if body is None:
+            yield from ({"params": query} for query in queries)
+            return
+        [content] = [each["schema"] for type, each in body["content"].items() if "json" in type] or [{}]
+        yield from ({"json": each} for each in (self._sample("", content), {}, [], None, "senseless", {"no": "sense"}))
+        yield {"content": b"{", "headers": {"Content-Type": "application/json"}}
+        yield {"json": self._sample("", content), "headers": {"If-Match": "*"}}
+
+    def _schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        if "$ref" in schema:
+            resolved: Any = self._document
+            for part in schema["$ref"].removeprefix("#/").split("/"):
+                resolved = resolved[part]
+            return self._schema(resolved)
+        for several in ("anyOf", "oneOf", "allOf"):
+            if several in schema:
+                return self._schema(schema[several][0])
+        return schema
+
+    def _values(self, name: str, schema: dict[str, Any]) -> list[Any]:
+        schema = self._schema(schema)
+        if "enum" in schema:
+            return [value for value in schema["enum"] if value is not None]
+        if schema.get("format") == "uuid":
+            return self._ids
+        if name == "participant":
+            return self._life.things["codes"]
+        known = {"integer": [1, 10_000], "number": [1, 0.5], "boolean": ["true", "false"]}
+        return known.get(schema.get("type", ""), ["2026-11-24T12:00:00Z", "47.6,-122.3", "pets"])
+
+    def _sample(self, name: str, schema: dict[str, Any]) -> Any:
+        """A body that fits, as far as the schema says."""
+        schema = self._schema(schema)
+        if schema.get("type") == "object":
+            properties = schema.get("properties", {})
+            return {each: self._sample(each, part) for each, part in properties.items() if name != "find"}
+        if schema.get("type") == "array":
+            return [self._sample(name, schema["items"])] if "items" in schema else []
+        return self._values(name, schema)[0]
+
+
+def bytes_of(response: Response) -> str:
+    """Every byte of an answer, in small letters: status line, headers and body."""
+    headers = "\n".join(f"{name.decode('latin-1')}: {value.decode('latin-1')}" for name, value in response.headers.raw)
+    body = response.content.decode("utf-8", "replace")
+    return f"{response.status_code} {response.reason_phrase}\n{headers}\n{body}".lower()
+
+
+def found_in(response: Response, secrets: dict[str, str]) -> set[str]:
+    """The secrets in an answer that were not in the request itself."""
+    answer = bytes_of(response)
+    asked = f"{response.request.url} {response.request.content.decode('utf-8', 'replace')}".lower()
+    return {secret for secret in secrets if secret.lower() in answer and secret.lower() not in asked}
+
+
+async def attack(life: Life, key: str, secrets: dict[str, str]) -> dict[str, set[str]]:
+    """Every request there is under this key: which secrets came out, and of which calls."""
+    document = life.program.house.app.openapi()  # type: ignore[attr-defined]  # the house of these tests has its app
+    leaked: dict[str, set[str]] = {}
+    for method, path, variant in Document(life, document).requests():
+        headers = {"Authorization": f"Bearer {key}"} | variant.get("headers", {})
+        if method in {"POST", "PATCH"}:
+            headers["Idempotency-Key"] = str(uuid4())
+        request = {name: value for name, value in variant.items() if name != "headers"}
+        response = await life.program.house.http.request(method, path, headers=headers, **request)
+        assert response.status_code < 500, f"{method} {path} {variant}: {response.text}"
+        if out := found_in(response, secrets):
+            leaked.setdefault(f"{method} {path}", set()).update(out)
+    return leaked
+
+
+async def test_nobody_who_refers_gets_a_byte_of_what_was_planted(program: Program) -> None:
+    life = await led(program)
+    assert len(life.words) > 60
+    assert len(life.seen) > 60
+    for who in life.referrers:
+        leaked = await attack(life, who.key, life.secrets_from(who))
+        assert leaked == {}, who.role
+
+
+async def test_the_same_attack_finds_what_was_planted_for_those_who_may_see_it(program: Program) -> None:
+    """Else the search above could be blind."""
+    life = await led(program)
+    out = set().union(*(await attack(life, program.keys[Role.CASE_MANAGER], life.secrets_from(None))).values())
+    places = {where for word, where in life.words.items() if word in out}
+    assert places >= {
+        "an organization's name",
+        "a service's description",
+        "a location's city",
+        "a latitude",
+        "a person's name",
+        "a person's contact",
+        "a referral's note",
+    }
+    assert set(life.things["codes"]) <= out
+    assert set(life.things["referrals"]) <= out
+
+
+# What they do learn.
+
+
+async def ask(life: Life, who: Referrer, path: str, **params: Any) -> Response:
+    """A question under their key."""
+    headers = {"Authorization": f"Bearer {who.key}"}
+    return await life.program.house.http.get(path, headers=headers, params=params)
+
+
+async def test_answers_about_people_with_different_histories_differ_in_two_booleans(program: Program) -> None:
+    life = await led(program)
+    answers = []
+    for made in life.officer.referrals:
+        response = await ask(life, life.officer, f"/v1/referrals/mine/{made['id']}")
+        assert response.status_code == 200
+        body = response.text.replace(made["id"], "ID").replace(made["reference"], "REFERENCE")
+        headers = [(name, value) for name, value in response.headers.raw if name != b"content-length"]
+        answers.append((body, headers))
+    assert [body for body, _ in answers] == [
+        json.dumps(
+            {"id": "ID", "reference": "REFERENCE", "contact_made": contact, "intake_completed": intake},
+            separators=(",", ":"),
+        )
+        for contact, intake in [(False, False), (True, False), (True, True), (False, False), (True, False)]
+    ]
+    assert all(headers == answers[0][1] for _, headers in answers)
+    assert {name for name, _ in answers[0][1]} == {b"content-type"}
+
+
+async def test_the_list_is_in_the_order_of_making_and_each_sees_their_own(program: Program) -> None:
+    life = await led(program)
+    for who in (life.officer, life.colleague, life.prosecutor):
+        listed = (await ask(life, who, "/v1/referrals/mine")).json()
+        assert [each["id"] for each in listed["items"]] == [made["id"] for made in who.referrals]
+        assert all(set(each) == {"id", "reference", "contact_made", "intake_completed"} for each in listed["items"])
+
+
+async def test_no_filter_and_no_order_that_is_asked_for_changes_the_list(program: Program) -> None:
+    life = await led(program)
+    plain = await ask(life, life.officer, "/v1/referrals/mine")
+    for name in ("open", "sort", "order", "state", "kind", "contact_made", "intake_completed", "participant_id", "q"):
+        for value in ("true", "closed", "-contacted_at", life.things["codes"][0]):
+            assert (await ask(life, life.officer, "/v1/referrals/mine", **{name: value})).content == plain.content
+
+
+async def test_somebody_elses_referral_is_refused_like_one_that_never_was(program: Program) -> None:
+    life = await led(program)
+    answers = set()
+    for id in (life.officer.referrals[2]["id"], life.neighbour.referrals[0]["id"], life.things["claims"][0], NOBODY):
+        response = await ask(life, life.colleague, f"/v1/referrals/mine/{id}")
+        assert response.status_code == 404
+        answers.add(bytes_of(response).replace(id, "ID"))
+    assert len(answers) == 1
+
+
+async def test_a_neighbour_is_told_that_it_was_made_and_no_more(program: Program) -> None:
+    life = await led(program)
+    for path in ("/v1/referrals/mine", f"/v1/referrals/mine/{life.neighbour.referrals[0]['id']}"):
+        assert (await ask(life, life.neighbour, path)).status_code == 403
