@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 from httpx import Response
@@ -165,8 +166,8 @@ async def a_directory(life: Life) -> None:
 async def referrals(life: Life) -> None:
     """Referrals by everybody, of whom some are known already, and what becomes of each."""
     known = life.word("the name of somebody known")
-    for _ in range(5):
-        await life.refer(life.officer, "diversion", known)
+    for name in (known, None, None, None, None):
+        await life.refer(life.officer, "diversion", name)
     await life.refer(life.colleague, "social_contact", known)
     await life.refer(life.prosecutor, "diversion", known)
     await life.refer(life.neighbour, "community", known)
@@ -230,7 +231,8 @@ async def led(program: Program) -> Life:
         ):
             _, key = await create_key(session, program.id, owner, role)
             referrers.append(Referrer(role, owner, key))
-    life = Life(program, *referrers)
+    officer, colleague, prosecutor, neighbour = referrers
+    life = Life(program, officer, colleague, prosecutor, neighbour)
     for step in LIFE:
         await step(life)
     return life
@@ -275,17 +277,22 @@ class Document:
         for parameter in parameters:
             sensible = self._values(parameter["name"], parameter["schema"])
             queries += [{parameter["name"]: value} for value in (*sensible, *SENSELESS[:4])]
-        queries.append({each["name"]: SENSELESS[4] for each in parameters})
+        queries.append({parameter["name"]: SENSELESS[4] for parameter in parameters})
         # What nobody documented: filters and orders that might be there all the same.
         queries.append({"sort": "contacted_at", "order": "desc", "state": "taken_in", "contact_made": "true", "q": "a"})
         body = operation.get("requestBody")
         if body is None:
             yield from ({"params": query} for query in queries)
             return
-        [content] = [each["schema"] for type, each in body["content"].items() if "json" in type] or [{}]
-        yield from ({"json": each} for each in (self._sample("", content), {}, [], None, "senseless", {"no": "sense"}))
-        yield {"content": b"{", "headers": {"Content-Type": "application/json"}}
-        yield {"json": self._sample("", content), "headers": {"If-Match": "*"}}
+        for media, content in body["content"].items():
+            sample = self._sample("", content["schema"])
+            if "json" not in media:
+                yield {"content": urlencode(sample), "headers": {"Content-Type": media}}
+                continue
+            senseless: list[Any] = [{}, [], None, "senseless", {"no": "sense"}]
+            yield from ({"json": each} for each in (sample, *senseless))
+            yield {"content": b"{", "headers": {"Content-Type": "application/json"}}
+            yield {"json": sample, "headers": {"If-Match": "*"}}
 
     def _schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         if "$ref" in schema:
@@ -306,7 +313,7 @@ class Document:
             return self._ids
         if name == "participant":
             return self._life.things["codes"]
-        known = {"integer": [1, 10_000], "number": [1, 0.5], "boolean": ["true", "false"]}
+        known: dict[str, list[Any]] = {"integer": [1, 10_000], "number": [1, 0.5], "boolean": ["true", "false"]}
         return known.get(schema.get("type", ""), ["2026-11-24T12:00:00Z", "47.6,-122.3", "pets"])
 
     def _sample(self, name: str, schema: dict[str, Any]) -> Any:
@@ -373,7 +380,7 @@ async def test_the_same_attack_finds_what_was_planted_for_those_who_may_see_it(p
         "a person's contact",
         "a referral's note",
     }
-    assert set(life.things["codes"]) <= out
+    assert life.things["codes"][0] in out
     assert set(life.things["referrals"]) <= out
 
 
