@@ -22,7 +22,6 @@ def upgrade() -> None:
     op.add_column("services", sa.Column("serves_survivors", sa.Boolean(), server_default=FALSE, nullable=False))
     op.add_column("openings", sa.Column("confidential", sa.Boolean(), server_default=FALSE, nullable=False))
     op.add_column("bundles", sa.Column("one_time_code", sa.Text(), nullable=True))
-    op.alter_column("bundles", "participant_id", nullable=True)
     run_sql("2026_11_24_f_survivors_past")
     op.create_check_constraint(
         op.f("ck_openings_confidential_has_no_place"), "openings", "NOT (confidential AND latitude IS NOT NULL)"
