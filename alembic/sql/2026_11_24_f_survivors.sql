@@ -55,27 +55,35 @@ BEGIN
             FROM inserted GROUP BY program_id, opening_id) n
    WHERE o.program_id = n.program_id AND o.id = n.opening_id;
 
-  -- After the update, so that the row is locked and this clock is read under the lock.
-  -- Few openings are confidential, and for the others nobody looks into the bundles; LIMIT 1 keeps that one look-up
-  -- by key, where an EXISTS might read them all.
-  SELECT n.id, o.confidential AND (SELECT b.participant_id FROM bundles b
-                                    WHERE b.program_id = n.program_id AND b.id = n.bundle_id LIMIT 1) IS NOT NULL AS named
-    INTO refused
-    FROM inserted n JOIN openings o ON o.program_id = n.program_id AND o.id = n.opening_id
-   WHERE n.state <> 'held'
+  -- After the update, so that the row is locked and this clock is read under the lock. Hardly a claim gets past the
+  -- first question, so only the second, which has the precise answer, looks into the bundles.
+  PERFORM FROM inserted n JOIN openings o ON o.program_id = n.program_id AND o.id = n.opening_id
+   WHERE o.confidential
+      OR n.state <> 'held'
       OR n.hold_until <= clock_timestamp()
       OR o.withdrawn_at IS NOT NULL
       OR o.fresh_until IS NULL OR o.fresh_until <= clock_timestamp()
       OR o.ends_at <= clock_timestamp()
-      OR o.confidential AND (SELECT b.participant_id FROM bundles b
-                              WHERE b.program_id = n.program_id AND b.id = n.bundle_id LIMIT 1) IS NOT NULL
    LIMIT 1;
-  IF FOUND AND refused.named THEN
-    RAISE EXCEPTION 'claim % can''t be made: its opening is confidential, and its bundle names a participant', refused.id
-      USING ERRCODE = 'check_violation', CONSTRAINT = 'claims_by_one_time_code', TABLE = 'claims';
-  ELSIF FOUND THEN
-    RAISE EXCEPTION 'claim % can''t be made: a claim starts as held, on an opening that is attested, not withdrawn and not over', refused.id
-      USING ERRCODE = 'check_violation', CONSTRAINT = 'claims_on_live_opening', TABLE = 'claims';
+  IF FOUND THEN
+    SELECT n.id, o.confidential AND b.participant_id IS NOT NULL AS named INTO refused
+      FROM inserted n
+      JOIN openings o ON o.program_id = n.program_id AND o.id = n.opening_id
+      JOIN bundles b ON b.program_id = n.program_id AND b.id = n.bundle_id
+     WHERE o.confidential AND b.participant_id IS NOT NULL
+        OR n.state <> 'held'
+        OR n.hold_until <= clock_timestamp()
+        OR o.withdrawn_at IS NOT NULL
+        OR o.fresh_until IS NULL OR o.fresh_until <= clock_timestamp()
+        OR o.ends_at <= clock_timestamp()
+     LIMIT 1;
+    IF FOUND AND refused.named THEN
+      RAISE EXCEPTION 'claim % can''t be made: its opening is confidential, and its bundle names a participant', refused.id
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'claims_by_one_time_code', TABLE = 'claims';
+    ELSIF FOUND THEN
+      RAISE EXCEPTION 'claim % can''t be made: a claim starts as held, on an opening that is attested, not withdrawn and not over', refused.id
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'claims_on_live_opening', TABLE = 'claims';
+    END IF;
   END IF;
 
   WITH told AS (
