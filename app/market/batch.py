@@ -22,6 +22,8 @@ from app.market.policy import MarketPolicy
 LOCK, WORKERS, HOLDS, HOLD = (load_sql(__file__, name) for name in ("lock", "workers", "holds", "hold"))
 OPEN = load_sql(__file__, "open").replace("{lock}", LOCK)
 
+NO_PARTICIPANT = "No such participant in this program. POST /v1/participants gives a new code."
+
 Outcome = Kept | Problem | Refused
 """What a batch makes of a call: its answer, an error, or that it can't be held now."""
 
@@ -92,10 +94,8 @@ class Batch:
                 return problem
             return Kept(found["status"], found["body"])
         if found["participant_id"] is None:
-            return Invalid.at(
-                "participant",
-                f"No participant {call.participant} in this program. POST /v1/participants gives a new code.",
-            )
+            # Without the code: what is kept of a call that names a shelter must not be nearly somebody's.
+            return Invalid.at("participant", NO_PARTICIPANT)
         for nr, wanted in enumerate(call.wanted):
             if wanted.opening_id is not None and wanted.opening_id not in self._openings:
                 return Invalid.at(f"items.{nr}.opening_id", f"No opening {wanted.opening_id} in this program.")

@@ -126,6 +126,13 @@ async def test_contact_and_intake_are_what_the_referrer_learns(program: Program)
     assert await followed(program, id) == (True, True)
 
 
+async def test_a_manager_too_follows_only_what_they_referred(program: Program) -> None:
+    await made(program)
+    own = (await refer(program, Role.PROGRAM_MANAGER)).json()["id"]
+    listed = (await program.call("GET", "/v1/referrals/mine")).json()["items"]
+    assert [each["id"] for each in listed] == [own]
+
+
 async def test_intake_implies_contact(program: Program) -> None:
     id, someone = await made(program), await program.made("/v1/participants", {}, Role.CASE_MANAGER)
     taken_in = (await step(program, id, "intake", participant=someone["id"])).json()
