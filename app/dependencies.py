@@ -1,12 +1,9 @@
-"""All that a route may ask for: Session, requires(Action), IdempotencyKey, IfMatch, the desks."""
+"""All that a route may ask for: Session, requires(Action), IdempotencyKey, IfMatch, the key ring, the desks."""
 
 import re
-from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
-import orjson
 from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
@@ -18,8 +15,10 @@ from app.access.idempotency import Kept, begin, fingerprint, keep
 from app.access.keys import Gate
 from app.access.roles import Action
 from app.core.database import Database
+from app.core.keyring import Keyring
 from app.core.problems import (
     MEDIA_TYPE,
+    AnsweredBefore,
     BadRequest,
     IdempotencyKeyRequired,
     PreconditionRequired,
@@ -28,7 +27,6 @@ from app.core.problems import (
     Unauthorized,
 )
 from app.core.rendering import to_json
-from app.core.sealing import Sealer
 from app.market.desk import Desk, Desks
 
 bearer = HTTPBearer(auto_error=False, description="A key made by `openberth key create`.")
@@ -43,10 +41,10 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 class State:
     """What the application keeps for its routes, at `app.state.house`."""
 
-    def __init__(self, database: Database, desks: Desks, sealer: Sealer) -> None:
+    def __init__(self, database: Database, desks: Desks, keyring: Keyring) -> None:
         self.database = database
         self.desks = desks
-        self.sealer = sealer
+        self.keyring = keyring
         self.gate = Gate(database)
 
 
@@ -130,60 +128,30 @@ RequiredKey = Annotated[str, Depends(required_key)]
 
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
-_PRIVATE: set[Callable[..., Any]] = set()
 
 
-def private(endpoint: Endpoint) -> Endpoint:
-    """Mark a route whose body or answer says who somebody is.
+def secret_answer(endpoint: Endpoint) -> Endpoint:
+    """Marks a route that is told or answers a secret, or who somebody is: nothing of either is kept under a key.
 
-    What is kept under its `Idempotency-Key` is sealed, and its fingerprint keyed: the digest of a name can be guessed.
+    The call is still made once. Tried again, it is answered that it was made: its fingerprint leaves out the body,
+    from whose hash a name could be guessed, and in place of the answer AnsweredBefore is kept.
     """
-    _PRIVATE.add(endpoint)
+    endpoint.__dict__["secret_answer"] = True
     return endpoint
 
 
-class Keeping:
-    """How a route's answers are kept by key: as they are, or sealed where the route is `private`."""
-
-    def __init__(self, request: Request, caller: Caller) -> None:
-        self._private = request.scope["endpoint"] in _PRIVATE
-        self._sealer = state_of(request).sealer
-        self._program_id = caller.program_id
-
-    def fingerprint(self, asked: bytes) -> bytes:
-        """The fingerprint to keep for one of the request. Raises NoKey."""
-        return self._sealer.digest(self._program_id, "request", asked) if self._private else asked
-
-    def closed(self, kept: Kept) -> Kept:
-        """The answer as it is stored. Raises NoKey."""
-        if not self._private:
-            return kept
-        sealed = self._sealer.seal(self._program_id, "answer", kept.body)
-        return replace(kept, body=to_json({"sealed": b64encode(sealed).decode()}))
-
-    def opened(self, kept: Kept) -> Kept:
-        """The answer as it is sent again. Raises NoKey."""
-        if not self._private:
-            return kept
-        sealed = b64decode(orjson.loads(kept.body)["sealed"])
-        return replace(kept, body=self._sealer.unseal(self._program_id, "answer", sealed))
+def _is_secret(endpoint: Any) -> bool:
+    return bool(getattr(endpoint, "secret_answer", False))
 
 
 class Once:
     """A request under its `Idempotency-Key`, with the savepoint that a refusal goes back to."""
 
-    def __init__(
-        self, session: AsyncSession, caller: Caller, key: str, keeping: Keeping, savepoint: AsyncSessionTransaction
-    ) -> None:
+    def __init__(self, session: AsyncSession, caller: Caller, key: str, savepoint: AsyncSessionTransaction) -> None:
         self.session = session
         self.caller = caller
         self.key = key
         self.savepoint = savepoint
-        self._keeping = keeping
-
-    async def keep(self, kept: Kept) -> None:
-        """Store the request's answer."""
-        await keep(self.session, self.caller, self.key, self._keeping.closed(kept))
 
 
 class Replay(Exception):
@@ -205,15 +173,21 @@ async def open_session(request: Request) -> AsyncIterator[AsyncSession]:
         if key is not None:
             # The precondition is part of what is asked: with another ETag it is another request.
             precondition = request.headers.get("if-match", "").encode()
-            asked = fingerprint(request.method, request.url.path, await request.body() + precondition)
-            keeping = Keeping(request, caller)
-            if (kept := await begin(session, caller, key, keeping.fingerprint(asked))) is not None:
-                raise Replay(keeping.opened(kept))
-            request.state.once = Once(session, caller, key, keeping, await session.begin_nested())
+            body = b"" if _is_secret(request.scope["endpoint"]) else await request.body()
+            asked = fingerprint(request.method, request.url.path, body + precondition)
+            if (kept := await begin(session, caller, key, asked)) is not None:
+                raise Replay(kept)
+            request.state.once = Once(session, caller, key, await session.begin_nested())
         yield session
 
 
 Session = Annotated[AsyncSession, Depends(open_session, scope="function")]
+
+
+_ANSWERED_BEFORE = AnsweredBefore(
+    "This call was made before under this Idempotency-Key, and is not made again. Its answer is kept nowhere, for what"
+    " it held: read anew what you need. For another call use a new key."
+)
 
 
 def answer(kept: Kept) -> Response:
@@ -243,11 +217,14 @@ class OnceRoute(APIRoute):
                     raise
                 await taken.savepoint.rollback()
                 kept = Kept(problem.status, to_json(problem.document()))
-                await taken.keep(kept)
+                await keep(taken.session, taken.caller, taken.key, kept)
                 return answer(kept)
             taken = getattr(request.state, "once", None)
             if taken is not None:
-                await taken.keep(Kept(response.status_code, bytes(response.body), response.headers.get("etag")))
+                kept = Kept(response.status_code, bytes(response.body), response.headers.get("etag"))
+                if _is_secret(self.endpoint):
+                    kept = Kept(AnsweredBefore.status, to_json(_ANSWERED_BEFORE.document()))
+                await keep(taken.session, taken.caller, taken.key, kept)
             return response
 
         return once
@@ -277,6 +254,14 @@ IfMatch = Annotated[int | None, Depends(if_match)]
 def etag(version: int) -> str:
     """The entity tag of a version."""
     return f'"v{version}"'
+
+
+async def keyring_of(request: Request) -> Keyring:
+    """The key ring of this server."""
+    return state_of(request).keyring
+
+
+Ring = Annotated[Keyring, Depends(keyring_of)]
 
 
 def desk_of(request: Request, caller: Caller) -> Desk:

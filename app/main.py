@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from app.api import claims, directory, me, openings, operations, participants, program, referrals
 from app.api.errors import install
 from app.core.database import Database
-from app.core.sealing import OneKey
+from app.core.keyring import Keyring, MasterKeys
 from app.core.settings import Settings
 from app.dependencies import State
 from app.market.desk import Desks
@@ -28,7 +28,7 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
         assert settings.database_url, "whoever starts the application has found or started a database"
         database = Database(settings.database_url, pool_size=settings.pool_size)
         desks = Desks(database, queue=settings.desk_queue, batch=settings.desk_batch)
-        app.state.house = State(database, desks, OneKey(settings.sealing_key))
+        app.state.house = State(database, desks, Keyring(MasterKeys.of(settings)))
         # What was imported stays for good: a garbage collection needn't walk it again, and did so for a quarter of
         # the time under a load of claims. And a request makes so many short-lived objects that counting to the
         # usual 700 meant to collect with each; nearly all of them die by themselves.

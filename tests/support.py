@@ -1,13 +1,12 @@
 """What tests say often: a program with keys, an opening, a participant, a claim; all through HTTP."""
 
-from base64 import b64encode
+import base64
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from fastapi import FastAPI
 from httpx import AsyncClient, Response
-from pydantic import SecretStr
 from sqlalchemy import insert, text
 
 from app.access.keys import create_key
@@ -18,7 +17,7 @@ from app.core.ids import new_id
 from app.market.directory import Organization
 
 SEATTLE = "47.6062,-122.3321"
-SEALING_KEY = SecretStr(b64encode(b"a key of tests, known to anybody").decode())
+MASTER_KEYS = "test:" + base64.b64encode(bytes(32)).decode()
 
 
 @dataclass(slots=True)

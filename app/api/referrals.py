@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Query, Request
+from fastapi import Query
 from pydantic import Field, model_validator
 
 from app.access.callers import Caller
@@ -13,7 +13,7 @@ from app.api.fields import Cursor, In, Limit, Line, Moment, Out, Page, Prose, id
 from app.api.routing import face
 from app.casework import referrals
 from app.casework.referrals import CloseReason, ReferralKind
-from app.dependencies import Session, private, requires, state_of
+from app.dependencies import Ring, Session, requires, secret_answer
 
 router = face("referrals")
 
@@ -116,13 +116,13 @@ class CloseIn(In):
 
 
 @router.post("/referrals", status_code=201)
-@private
-async def make_referral(caller: Referrer, session: Session, request: Request, body: ReferralIn) -> ReferralMade:
+@secret_answer
+async def make_referral(caller: Referrer, session: Session, keyring: Ring, body: ReferralIn) -> ReferralMade:
     """Refer a person. The answer says nothing of them, and doesn't differ when the program knows them already."""
     id, referred_at = await referrals.refer(
         session,
         caller,
-        state_of(request).sealer,
+        keyring,
         kind=body.kind,
         person=body.person.model_dump(),
         remark=body.note,
@@ -133,22 +133,18 @@ async def make_referral(caller: Referrer, session: Session, request: Request, bo
 
 @router.get("/referrals/mine")
 async def list_my_referrals(
-    caller: Follower, session: Session, request: Request, cursor: Cursor = None, limit: Limit = 50
+    caller: Follower, session: Session, keyring: Ring, cursor: Cursor = None, limit: Limit = 50
 ) -> Page[FollowedOut]:
     """The referrals that you made yourself, in that order: whether contact was made, and whether intake completed."""
-    found = await referrals.list_followed(
-        session, caller, state_of(request).sealer, after=id_from_cursor(cursor), limit=limit + 1
-    )
+    found = await referrals.list_followed(session, caller, keyring, after=id_from_cursor(cursor), limit=limit + 1)
     following = to_cursor(found[limit - 1].id) if len(found) > limit else None
     return Page[FollowedOut].model_validate({"items": found[:limit], "next": following}, from_attributes=True)
 
 
 @router.get("/referrals/mine/{referral_id}", responses=documented(404))
-async def read_my_referral(caller: Follower, session: Session, request: Request, referral_id: UUID) -> FollowedOut:
+async def read_my_referral(caller: Follower, session: Session, keyring: Ring, referral_id: UUID) -> FollowedOut:
     """One of them."""
-    return FollowedOut.model_validate(
-        await referrals.get_followed(session, caller, state_of(request).sealer, referral_id)
-    )
+    return FollowedOut.model_validate(await referrals.get_followed(session, caller, keyring, referral_id))
 
 
 @router.get("/referrals")
@@ -170,9 +166,9 @@ async def list_referrals(
 
 
 @router.get("/referrals/{referral_id}", responses=documented(404))
-async def read_referral(caller: Worker, session: Session, request: Request, referral_id: UUID) -> WholeReferralOut:
+async def read_referral(caller: Worker, session: Session, keyring: Ring, referral_id: UUID) -> WholeReferralOut:
     """One referral with who it is for. The trail says that you looked."""
-    row, told = await referrals.look(session, caller, state_of(request).sealer, referral_id)
+    row, told = await referrals.look(session, caller, keyring, referral_id)
     return WholeReferralOut.model_validate(dict(row._mapping) | told)
 
 

@@ -30,13 +30,10 @@ from app.access.roles import Action, Role
 from app.casework.participants import Participant
 from app.core.database import Base
 from app.core.ids import new_id
+from app.core.keyring import Keyring
 from app.core.problems import Conflict, Invalid, NotFound
 from app.core.rendering import to_json
-from app.core.sealing import Sealer
 from app.market.directory import one_of
-
-PURPOSE = "referral"
-"""What a referral is sealed for."""
 
 
 class ReferralKind(StrEnum):
@@ -100,6 +97,16 @@ class Referral(Base):
     )
 
 
+def purpose(referral_id: UUID) -> str:
+    """What a referral's person and note are sealed for."""
+    return f"referral:{referral_id}"
+
+
+def reference_purpose(referral_id: UUID) -> str:
+    """What its referrer's own number is sealed for."""
+    return f"referral.reference:{referral_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Followed:
     """A referral as its referrer sees it, and all that they ever will."""
@@ -113,7 +120,7 @@ class Followed:
 async def refer(
     session: AsyncSession,
     caller: Caller,
-    sealer: Sealer,
+    keyring: Keyring,
     *,
     kind: ReferralKind,
     person: dict[str, Any],
@@ -126,28 +133,32 @@ async def refer(
     """
     if caller.role is Role.COMMUNITY_MEMBER and kind is not ReferralKind.COMMUNITY:
         raise Invalid.at("kind", "A neighbour's referral is a community one: the others are made by police.")
+    id = new_id()
+    told = to_json({"person": person, "note": remark})
+    sealed = None
+    if reference is not None:
+        sealed = await keyring.seal(session, caller.program_id, reference_purpose(id), reference.encode())
     made = await session.execute(
         insert(Referral)
         .values(
             program_id=caller.program_id,
-            id=new_id(),
+            id=id,
             kind=kind,
             referred_by=caller.id,
             referrer_role=caller.role,
             organization_id=caller.organization_id,
-            reference=reference and sealer.seal(caller.program_id, PURPOSE, reference.encode()),
-            person=sealer.seal(caller.program_id, PURPOSE, to_json({"person": person, "note": remark})),
+            reference=sealed,
+            person=await keyring.seal(session, caller.program_id, purpose(id), told),
         )
-        .returning(Referral.id, Referral.referred_at)
+        .returning(Referral.referred_at)
     )
-    row = made.one()
-    return row.id, row.referred_at
+    return id, made.scalar_one()
 
 
 async def list_followed(
     session: AsyncSession,
     caller: Caller,
-    sealer: Sealer,
+    keyring: Keyring,
     *,
     referral_id: UUID | None = None,
     after: UUID | None = None,
@@ -167,20 +178,19 @@ async def list_followed(
         statement = statement.where(Referral.id == referral_id)
     if after is not None:
         statement = statement.where(Referral.id > after)
-    return [
-        Followed(
-            row.id,
-            row.reference and sealer.unseal(caller.program_id, PURPOSE, row.reference).decode(),
-            row.contact_made,
-            row.intake_completed,
-        )
-        for row in await session.execute(statement.order_by(Referral.id).limit(limit))
-    ]
+    followed = []
+    for row in await session.execute(statement.order_by(Referral.id).limit(limit)):
+        reference = None
+        if row.reference is not None:
+            opened = await keyring.open(session, caller.program_id, reference_purpose(row.id), row.reference)
+            reference = opened.decode()
+        followed.append(Followed(row.id, reference, row.contact_made, row.intake_completed))
+    return followed
 
 
-async def get_followed(session: AsyncSession, caller: Caller, sealer: Sealer, referral_id: UUID) -> Followed:
+async def get_followed(session: AsyncSession, caller: Caller, keyring: Keyring, referral_id: UUID) -> Followed:
     """One of them. Raises NotFound alike for somebody else's and for none at all."""
-    found = await list_followed(session, caller, sealer, referral_id=referral_id)
+    found = await list_followed(session, caller, keyring, referral_id=referral_id)
     if not found:
         raise NotFound(f"No referral {referral_id} that you made.")
     return found[0]
@@ -236,8 +246,10 @@ async def get_referral(session: AsyncSession, caller: Caller, referral_id: UUID)
     return row
 
 
-async def look(session: AsyncSession, caller: Caller, sealer: Sealer, referral_id: UUID) -> tuple[Any, dict[str, Any]]:
-    """A referral with who it is for and its note, unsealed. The trail says who looked. Raises NotFound, NoKey."""
+async def look(
+    session: AsyncSession, caller: Caller, keyring: Keyring, referral_id: UUID
+) -> tuple[Any, dict[str, Any]]:
+    """A referral with who it is for and its note, opened. The trail says who looked. Raises NotFound, NoMasterKey."""
     row = await get_referral(session, caller, referral_id)
     sealed = (
         await session.execute(
@@ -245,7 +257,7 @@ async def look(session: AsyncSession, caller: Caller, sealer: Sealer, referral_i
         )
     ).scalar_one()
     await note(session, "referral.viewed", referral_id)
-    told: dict[str, Any] = orjson.loads(sealer.unseal(caller.program_id, PURPOSE, sealed))
+    told: dict[str, Any] = orjson.loads(await keyring.open(session, caller.program_id, purpose(referral_id), sealed))
     return row, told
 
 

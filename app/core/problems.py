@@ -119,6 +119,13 @@ class TooManyHolds(Conflict):
     title = "You hold as many places as your program allows"
 
 
+class AnsweredBefore(Conflict):
+    """409: this `Idempotency-Key` was answered before, with what is kept nowhere."""
+
+    slug = "answered-before"
+    title = "This call was made before, and its answer is not kept"
+
+
 class PreconditionFailed(Problem):
     """412: the thing has changed since the `ETag` in `If-Match`."""
 
@@ -164,14 +171,6 @@ class PreconditionRequired(Problem):
     title = "An If-Match header is required"
 
 
-class NoKey(Problem):
-    """503: this process lacks the key to what identifies people, or has another one than it was sealed with."""
-
-    status = 503
-    slug = "no-key"
-    title = "This installation can't open or keep what identifies a person"
-
-
 class Busy(Problem):
     """503: more is waiting than can be answered soon; try again after `Retry-After` seconds."""
 
@@ -181,3 +180,11 @@ class Busy(Problem):
 
     def __init__(self, detail: str, *, retry_after: int = 1) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after)})
+
+
+class NoMasterKey(Problem):
+    """503: this server lacks the master key for what names a person. Codes and claims need none."""
+
+    status = 503
+    slug = "no-master-key"
+    title = "This server can't keep what names a person"

@@ -1,13 +1,11 @@
 """What an installation can set, read from `OPENBERTH_*` environment variables."""
 
-from base64 import b64decode
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.embedded import default_data_dir
-from app.core.sealing import KEY_BYTES
 
 
 class Settings(BaseSettings):
@@ -25,10 +23,8 @@ class Settings(BaseSettings):
         description="The role that owns the schema and migrates it, where it differs from OPENBERTH_DATABASE_URL.",
     )
     data_dir: Path = Field(default_factory=default_data_dir, description="Where the embedded cluster lives.")
-    sealing_key: SecretStr | None = Field(
-        default=None,
-        description="32 random bytes in base64 (`openssl rand -base64 32`): what identifies a person is sealed with it "
-        "before it is stored. Keep it out of the database's backups, and never lose it.",
+    master_keys: SecretStr | None = Field(
+        default=None, description="The key above every program's own, as id:base64 of 32 bytes."
     )
     pool_size: int = Field(default=10, ge=2, le=200, description="Database connections per process.")
     desk_queue: int = Field(
@@ -36,15 +32,3 @@ class Settings(BaseSettings):
     )
     desk_batch: int = Field(default=128, ge=1, le=1000, description="The most claims in one transaction.")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
-
-    @field_validator("sealing_key")
-    @classmethod
-    def _whole(cls, key: SecretStr | None) -> SecretStr | None:
-        if key is not None:
-            try:
-                size = len(b64decode(key.get_secret_value(), validate=True))
-            except ValueError:
-                size = 0
-            if size != KEY_BYTES:
-                raise ValueError(f"give {KEY_BYTES} bytes in base64: `openssl rand -base64 {KEY_BYTES}`")
-        return key

@@ -63,21 +63,15 @@ async def _policy(_: Program) -> Call:
     return "PATCH", "/v1/program", {"json": {"name": f"Program {uuid4()}"}}
 
 
-async def _referral(_: Program) -> Call:
-    return "POST", "/v1/referrals", {"json": {"kind": "community", "person": {"name": "Jo"}, "reference": "26-1187"}}
-
-
 def _on_referral(verb: str, **request: Any) -> Prepare:
     async def prepare(program: Program) -> Call:
-        _, path, body = await _referral(program)
-        made = await program.made(path, body["json"])
+        made = await program.made("/v1/referrals", {"kind": "community", "person": {"name": "Jo"}})
         return "POST", f"/v1/referrals/{made['id']}/{verb}", request
 
     return prepare
 
 
 CALLS: dict[str, Prepare] = {
-    "refer": _referral,
     "make contact": _on_referral("contact"),
     "close a referral": _on_referral("close", json={"reason": "declined"}),
     "add an organization": _organization,

@@ -209,25 +209,21 @@ async def test_what_identifies_the_person_is_nowhere_in_the_clear(program: Progr
     assert fingerprint("POST", "/v1/referrals", response.request.content).hex() not in everything
 
 
-async def test_the_same_key_gets_the_same_answer_and_another_body_is_refused(program: Program) -> None:
+async def test_the_same_key_refers_once_and_is_told_so(program: Program) -> None:
     key = str(uuid4())
-    sent = [await program.call("POST", "/v1/referrals", role=Role.OFFICER, key=key, json=BODY) for _ in range(2)]
-    assert (sent[0].status_code, sent[0].content) == (sent[1].status_code, sent[1].content)
-    other = await program.call("POST", "/v1/referrals", role=Role.OFFICER, key=key, json=BODY | {"note": "Other"})
-    assert other.json()["type"].endswith("/idempotency-key-reused")
+    sent = [await program.call("POST", "/v1/referrals", role=Role.OFFICER, key=key, json=BODY) for _ in range(3)]
+    assert [each.status_code for each in sent] == [201, 409, 409]
+    assert sent[1].json()["type"].endswith("/answered-before")
+    assert sent[1].content == sent[2].content
     listed = (await program.call("GET", "/v1/referrals/mine", role=Role.OFFICER)).json()["items"]
-    assert [each["id"] for each in listed] == [sent[0].json()["id"]]
-    assert listed[0]["reference"] == BODY["reference"]
+    assert [(each["id"], each["reference"]) for each in listed] == [(sent[0].json()["id"], BODY["reference"])]
 
 
-async def test_a_refusal_is_kept_sealed_too(program: Program) -> None:
-    key = str(uuid4())
-    sent = [
-        await program.call("POST", "/v1/referrals", role=Role.COMMUNITY_MEMBER, key=key, json=BODY) for _ in range(2)
-    ]
-    assert [each.status_code for each in sent] == [422, 422]
-    assert sent[0].content == sent[1].content
+async def test_a_person_can_only_be_opened_in_the_referral_that_they_were_sealed_in(program: Program) -> None:
+    one, other = await made(program), await made(program, person={"name": "Somebody else"})
     async with program.house.owner.transaction(program.id, "tests") as session:
-        kept = text("SELECT convert_from(body, 'UTF8') FROM idempotency WHERE program_id = :id AND key = :key")
-        [body] = await session.scalars(kept, {"id": program.id, "key": key})
-    assert body.startswith('{"sealed":')
+        swap = text("UPDATE referrals SET person = (SELECT person FROM referrals WHERE id = :other) WHERE id = :one")
+        await session.execute(swap, {"one": one, "other": other})
+    response = await program.call("GET", f"/v1/referrals/{one}", role=Role.CASE_MANAGER)
+    assert response.status_code == 500
+    assert "Somebody else" not in response.text
