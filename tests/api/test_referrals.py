@@ -1,5 +1,6 @@
 """Referrals as workers have them: taken up, contacted, taken in or closed; and sealed wherever they are kept."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -173,6 +174,17 @@ async def test_what_is_over_stays_so(program: Program) -> None:
         response = await step(program, id, verb, **body)
         assert response.status_code == 409, (verb, response.text)
     assert (await step(program, closed, "intake", participant="NOBO-DY00")).status_code == 422
+
+
+async def test_of_many_who_take_the_person_in_at_once_one_does(program: Program) -> None:
+    id, codes = await made(program), [await program.participant() for _ in range(6)]
+    steps = [step(program, id, "intake", participant=code) for code in codes]
+    sent = await asyncio.gather(*steps, step(program, id, "close", reason="declined"))
+    assert sorted(each.status_code for each in sent) == [200, *[409] * 6]
+    async with program.house.owner.transaction(program.id, "tests") as session:
+        told = text("SELECT count(*) FROM events WHERE subject_id = :id AND type <> 'referral.made'")
+        count = await session.scalar(told, {"id": id})
+    assert count == (1 if sent[-1].status_code == 200 else 2)
 
 
 async def test_another_programs_referrals_and_people_are_out_of_reach(program: Program, other_program: Program) -> None:
