@@ -20,6 +20,7 @@ from app.api import (
     operations,
     participants,
     program,
+    referrals,
     trail,
 )
 from app.api.errors import install
@@ -39,6 +40,7 @@ FACES = (
     identities,
     consents,
     disclosures,
+    referrals,
     program,
     keys,
     oauth,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 from sqlalchemy import text
 
 from app.access import audit, chain, counters, idempotency, keys, programs, tokens
-from app.casework import consents, demographics, disclosures, identity, participants
+from app.casework import consents, demographics, disclosures, identity, participants, referrals
 from app.core import events, keyring
 from app.core.database import Base
 from app.market import directory, tables
@@ -21,6 +21,7 @@ MODULES = (
     programs,
     tokens,
     participants,
+    referrals,
     identity,
     demographics,
     consents,

@@ -145,3 +145,8 @@ async def new_program(house: Reached, time_zone: str = "America/Los_Angeles") ->
             owner = program.provider_id if role is Role.PROVIDER else program.agency_id
             _, program.keys[role] = await create_key(session, program.id, owner, role)
     return program
+
+
+def told_in_headers(response: Response) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer that could tell something: not its length, nor how many requests the caller has left."""
+    return [each for each in response.headers.raw if each[0] not in {b"content-length", b"ratelimit"}]

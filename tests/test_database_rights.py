@@ -30,6 +30,7 @@ TENANTS = (
     "data_keys",
     "consents",
     "disclosures",
+    "referrals",
 )
 SEALED = ("identities", "identity_marks", "demographics")
 """Tables that the app role reaches through functions alone."""
@@ -76,6 +77,12 @@ async def _furnished(connection: "asyncpg.Connection[asyncpg.Record]") -> Ledger
     async with connection.transaction():
         await connection.execute("SELECT set_config('openberth.program_id', $1, true)", str(ledger.program_id))
         await ledger.run("SELECT seal_trail($1, 1000)")
+    await ledger.run(
+        "INSERT INTO referrals (program_id, id, kind, referred_by, referrer_role, organization_id, person)"
+        " VALUES ($1, $2, 'diversion', $2, 'officer', $3, 'sealed')",
+        new_id(),
+        ledger.organization_id,
+    )
     return ledger
 
 

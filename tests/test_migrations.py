@@ -18,8 +18,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from app import schema
 from app.core.database import asyncpg_url
+from app.core.ids import new_id
 from tests import catalog
 from tests.conftest import Server
+from tests.ledger import open_ledger
 
 FOLDER = Path(__file__).parent.parent / "alembic"
 EVERYTHING = catalog.TABLES | catalog.REST
@@ -87,6 +89,53 @@ async def test_the_code_describes_the_migrated_tables_to_the_letter(own_database
     described = await catalog.read(empty_database, catalog.TABLES)
     assert all(described.values())
     assert not catalog.differences(migrated, described)
+
+
+async def test_what_was_claimed_of_shelters_before_becomes_anonymous(empty_database: str) -> None:
+    before = ScriptDirectory(str(FOLDER)).get_revision("2026_11_24_f_survivors").down_revision
+    assert isinstance(before, str)
+    await asyncio.to_thread(schema.upgrade, empty_database, before)
+    connection = await asyncpg.connect(empty_database)
+    try:
+        ledger = await open_ledger(connection)
+        # One provider like any other, and one that serves survivors; a claim on each, with its kept answer.
+        answers = {}
+        for survivors in (False, True):
+            ledger.organization_id, ledger.service_id, ledger.bundle_id = new_id(), new_id(), new_id()
+            await ledger.run(
+                "INSERT INTO organizations (program_id, id, name, serves_survivors) VALUES ($1, $2, 'An agency', $3)",
+                ledger.organization_id,
+                survivors,
+            )
+            await ledger.run(
+                "INSERT INTO services (program_id, id, organization_id, name, category)"
+                " VALUES ($1, $2, $3, 'A service', 'housing')",
+                ledger.service_id,
+                ledger.organization_id,
+            )
+            await ledger.run(
+                "INSERT INTO bundles (program_id, id, participant_id, claimed_by, created_at)"
+                " SELECT $1, $2, id, $2, clock_timestamp() FROM participants WHERE program_id = $1",
+                ledger.bundle_id,
+            )
+            await ledger.claim(await ledger.opening(3, latitude="47", longitude="-122"))
+            answers[survivors] = f'{{"bundle_id": "{ledger.bundle_id}"}}'
+            await ledger.run(
+                "INSERT INTO idempotency (program_id, caller_id, key, fingerprint, status, body)"
+                " VALUES ($1, $2, 'k', '', 201, convert_to($3, 'UTF8'))",
+                new_id(),
+                answers[survivors],
+            )
+        await asyncio.to_thread(schema.upgrade, empty_database)
+        rows = await connection.fetch(
+            "SELECT o.confidential, o.latitude, b.participant_id IS NULL AS anonymous, o.units_taken FROM openings o"
+            " JOIN claims c ON c.opening_id = o.id JOIN bundles b ON b.id = c.bundle_id ORDER BY o.confidential"
+        )
+        assert [tuple(row) for row in rows] == [(False, 47, False, 1), (True, None, True, 1)]
+        kept = [row[0] for row in await connection.fetch("SELECT convert_from(body, 'UTF8') FROM idempotency")]
+        assert kept == [answers[False]]
+    finally:
+        await connection.close()
 
 
 def test_migrations_are_named_by_their_day_and_come_in_that_order() -> None:

@@ -76,7 +76,8 @@ PERMISSIONS: dict[Role, Grants] = {
     Role.PROSECUTOR: _JUSTICE,
     # A neighbour refers, and that is all.
     Role.COMMUNITY_MEMBER: _EVERYONE | {Action.REFER: ANYONES},
-    Role.PROGRAM_MANAGER: dict.fromkeys(Action, ANYONES),
+    # What a manager follows is what they referred themselves, like anyone; as a worker they see all referrals anyway.
+    Role.PROGRAM_MANAGER: {**dict.fromkeys(Action, ANYONES), Action.FOLLOW_REFERRAL: REFERRED},
     Role.EVALUATOR: _READER | {Action.COUNT_PARTICIPANTS: ANYONES},
     Role.ADVISORY_BOARD: _READER,
     # A shelter's own system or an agency's: on either side of the counter, within the scopes of its key.

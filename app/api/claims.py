@@ -11,10 +11,10 @@ from pydantic import Field, ValidationError, model_validator
 from starlette.types import Receive, Scope, Send
 
 from app.access.callers import Caller
-from app.access.idempotency import fingerprint
+from app.access.idempotency import Asked
 from app.access.roles import Action
 from app.api.errors import ProblemOut, documented
-from app.api.fields import Cursor, In, Limit, Line, Moment, Out, Page, Yes, id_from_cursor, to_cursor
+from app.api.fields import Cursor, In, Limit, Line, Moment, Out, Page, Yes, id_from_cursor, id_or_code, to_cursor
 from app.api.routing import face
 from app.core.problems import BadRequest
 from app.dependencies import (
@@ -41,7 +41,7 @@ from app.market.vocabulary import (
 
 MAX_ITEMS = 10
 ASKED = "openberth.asked"
-"""Where a request's scope keeps the fingerprint of what it asks."""
+"""Where a request's scope keeps what it asks."""
 JSON_TYPE = re.compile(r"application/([a-z0-9.+-]+\+)?json\s*(;|$)", re.IGNORECASE)
 
 router = face("claims")
@@ -80,7 +80,11 @@ class ClaimIn(In):
 
 
 class ClaimOut(Out):
-    """A claim. `participant` is a code: who that is, a provider learns by consent once it is confirmed."""
+    """A claim. `participant` is a code: who that is, a provider learns by consent once it is confirmed.
+
+    A call that ends on a confidential opening is anonymous as a whole: `participant` is then a one-time code, of three
+    groups where a participant's has two. Nothing here leads from it to a person, so give it to them.
+    """
 
     id: UUID
     bundle_id: UUID
@@ -127,6 +131,7 @@ class AlternativeOut(Out):
     units_open: int
     fresh_until: Moment
     distance_km: float | None
+    confidential: Annotated[bool, Field(description="Claiming it is anonymous: by a one-time code.")]
     relaxed: str | None
     why: str
 
@@ -192,13 +197,6 @@ class ReasonsOut(Out):
     items: list[ReasonOut]
 
 
-def _id_or_code(participant: str) -> UUID | str:
-    try:
-        return UUID(participant)
-    except ValueError:
-        return participant
-
-
 class DeskRoute(APIRoute):
     """The route of `claim`, without FastAPI's machinery around a call, which costs more than the claim itself.
 
@@ -215,7 +213,7 @@ class DeskRoute(APIRoute):
         caller.require(Action.CLAIM)
         key = await required_key(request)
         raw = await body_of(request)
-        scope[ASKED] = fingerprint("POST", scope["path"], raw)
+        scope[ASKED] = Asked("POST", scope["path"], raw)
         if not JSON_TYPE.match(request.headers.get("content-type", "")):
             raise BadRequest("Send the body as JSON, with Content-Type: application/json.")
         try:
@@ -245,13 +243,14 @@ async def claim(
 ) -> Response:
     """Hold everything that is asked for, or nothing and say what is open instead.
 
+    Where any of it is confidential, the whole call is anonymous: its claims show a one-time code and no participant.
     A `201` has been committed. The same key and body get the same answer for ever.
     """
     wanted = tuple(
         Wanted(item.units, opening_id=item.opening_id) if item.find is None else Wanted(item.find.units, need=item.find)
         for item in body.items
     )
-    call = Call(caller, key, request.scope[ASKED], _id_or_code(body.participant), wanted)
+    call = Call(caller, key, request.scope[ASKED], id_or_code(body.participant), wanted)
     return answer(await desk_of(request, caller).claim(call))
 
 

@@ -98,6 +98,12 @@ class Attestation(In):
     fresh_until: When | None = None
 
 
+Confidential = Annotated[
+    bool,
+    Field(description="It serves survivors of domestic violence: no place is shown, and a claim is by one-time code."),
+]
+
+
 class OpeningOut(Out):
     """An opening as it stands now. Lapsed holds don't count as taken."""
 
@@ -123,6 +129,7 @@ class OpeningOut(Out):
     maximum_age: int | None
     languages: list[str]
     attributes: dict[str, str]
+    confidential: Confidential
     version: int
     created_at: Moment
 
@@ -158,6 +165,7 @@ class FoundOut(Out):
     maximum_age: int | None
     languages: list[str]
     attributes: dict[str, str]
+    confidential: Confidential
     why: Why
 
 

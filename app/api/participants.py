@@ -9,7 +9,7 @@ from pydantic import Field
 from app.access.callers import Caller
 from app.access.roles import Action
 from app.api.errors import documented
-from app.api.fields import Cursor, In, Limit, Line, Moment, Out, Page, id_from_cursor, to_cursor
+from app.api.fields import Cursor, In, Limit, Line, Moment, Out, Page, id_from_cursor, id_or_code, to_cursor
 from app.api.routing import face
 from app.casework.participants import Participant, add_participant, get_participant, list_participants
 from app.dependencies import Session, requires
@@ -57,13 +57,9 @@ async def list_own(caller: Reader, session: Session, cursor: Cursor = None, limi
     return Page[ParticipantOut](items=[_out(each, caller) for each in found[:limit]], next=following)
 
 
-@router.get("/participants/{id_or_code}", responses=documented(404))
+@router.get("/participants/{named}", responses=documented(404))
 async def read_participant(
-    caller: Reader, session: Session, id_or_code: Annotated[str, Path(max_length=40, pattern=r"^[0-9A-Za-z-]+$")]
+    caller: Reader, session: Session, named: Annotated[str, Path(max_length=40, pattern=r"^[0-9A-Za-z-]+$")]
 ) -> ParticipantOut:
     """One participant of your organization, by id or by code."""
-    try:
-        who: UUID | str = UUID(id_or_code)
-    except ValueError:
-        who = id_or_code
-    return _out(await get_participant(session, caller, Action.READ_PARTICIPANT, who), caller)
+    return _out(await get_participant(session, caller, Action.READ_PARTICIPANT, id_or_code(named)), caller)

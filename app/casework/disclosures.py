@@ -133,13 +133,15 @@ async def _claim(session: AsyncSession, caller: Caller, claim_id: UUID) -> Row[A
                 ((Claim.state == ClaimState.HELD) & (Claim.hold_until <= func.clock_timestamp())).label("lapsed"),
                 Opening.category,
                 Participant.id.label("participant_id"),
-                Participant.code,
+                # Of a call that is nobody's, the code that it was given.
+                func.coalesce(Participant.code, Bundle.one_time_code).label("code"),
                 Participant.organization_id.label("keeper_id"),
-                or_(theirs.serves_survivors, ours.serves_survivors).label("survivors"),
+                # Anonymous as a whole with one confidential opening in its bundle; or on an organization's other side.
+                or_(Participant.id.is_(None), theirs.serves_survivors, ours.serves_survivors).label("survivors"),
             )
             .join(Bundle, and_(Bundle.program_id == Claim.program_id, Bundle.id == Claim.bundle_id))
             .join(Opening, and_(Opening.program_id == Claim.program_id, Opening.id == Claim.opening_id))
-            .join(
+            .outerjoin(
                 Participant, and_(Participant.program_id == Bundle.program_id, Participant.id == Bundle.participant_id)
             )
             .join(theirs, and_(theirs.program_id == Claim.program_id, theirs.id == Claim.organization_id))

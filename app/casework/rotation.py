@@ -11,7 +11,7 @@ from sqlalchemy import Table, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.audit import note
-from app.casework import consents, demographics, identity, marks
+from app.casework import consents, demographics, identity, marks, referrals
 from app.casework.identity import Identity, IdentityMark, SealedIdentity
 from app.casework.participants import Participant
 from app.core.database import Base, Database
@@ -45,6 +45,8 @@ SEALED = (
     SealedColumn(IDENTITIES, "participant_id", "sealed", identity.purpose),
     SealedColumn("consents", "id", "sealed", consents.purpose),
     SealedColumn("consents", "id", "ended_words", consents.end_purpose),
+    SealedColumn("referrals", "id", "person", referrals.purpose),
+    SealedColumn("referrals", "id", "reference", referrals.reference_purpose),
 )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from app.access.callers import Caller
+from app.access.idempotency import Asked
 from app.market.needs import Need
 
 
@@ -22,6 +23,6 @@ class Call:
 
     caller: Caller
     key: str
-    fingerprint: bytes
+    asked: Asked
     participant: UUID | str
     wanted: tuple[Wanted, ...]

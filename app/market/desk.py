@@ -13,7 +13,7 @@ from time import monotonic
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from app.access.idempotency import Kept, refuse_other
+from app.access.idempotency import Asked, Kept
 from app.core.database import Database, PooledConnection
 from app.core.metrics import BATCH, CLAIMS
 from app.core.problems import Busy, KeyReused, Problem, TooManyHolds
@@ -56,7 +56,7 @@ class _Waiting:
 class _Flight:
     """A call on its way, and the answer that its twins (same caller, same key) wait for."""
 
-    fingerprint: bytes
+    asked: Asked
     answer: asyncio.Future[Kept]
 
 
@@ -81,11 +81,11 @@ class Desk:
         """
         name = (call.caller.id, call.key)
         if twin := self._flights.get(name):
-            refuse_other(twin.fingerprint, call.fingerprint)
+            call.asked.refuse_other(twin.asked.named)
             return await asyncio.shield(twin.answer)
         if len(self._flights) >= self._bound:
             raise Busy(f"{self._bound} claims are waiting at this desk. Try again in a second, with the same key.")
-        flight = _Flight(call.fingerprint, asyncio.get_running_loop().create_future())
+        flight = _Flight(call.asked, asyncio.get_running_loop().create_future())
         self._flights[name] = flight
         try:
             answer = await self._claim(call)

@@ -87,7 +87,7 @@ def _amiss(item: dict[str, Any], claim: Claim, participant: str) -> str | None:
     """Which part of a claim isn't what the item asked for."""
     find = item.get("find", {})
     asked = {
-        "participant": participant,
+        "participant": claim.participant if claim.anonymous else participant,
         "state": "held",
         "units": find.get("units", item.get("units", 1)),
         "opening_id": item.get("opening_id", claim.opening_id),

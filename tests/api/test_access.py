@@ -31,6 +31,13 @@ ROUTES: dict[Action, list[tuple[str, str]]] = {
         ("GET", f"/v1/organizations/{NOBODY}/openings"),
         *[("POST", f"/v1/openings/{NOBODY}/{verb}") for verb in ("adjust", "attest", "withdraw")],
     ],
+    Action.REFER: [("POST", "/v1/referrals")],
+    Action.FOLLOW_REFERRAL: [("GET", "/v1/referrals/mine"), ("GET", f"/v1/referrals/mine/{NOBODY}")],
+    Action.WORK_REFERRAL: [
+        ("GET", "/v1/referrals"),
+        ("GET", f"/v1/referrals/{NOBODY}"),
+        *[("POST", f"/v1/referrals/{NOBODY}/{verb}") for verb in ("contact", "intake", "close")],
+    ],
     Action.ADD_PARTICIPANT: [("POST", "/v1/participants")],
     Action.READ_PARTICIPANT: [
         ("GET", "/v1/participants"),

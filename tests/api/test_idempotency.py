@@ -63,7 +63,17 @@ async def _policy(_: Program) -> Call:
     return "PATCH", "/v1/program", {"json": {"name": f"Program {uuid4()}"}}
 
 
+def _on_referral(verb: str, **request: Any) -> Prepare:
+    async def prepare(program: Program) -> Call:
+        made = await program.made("/v1/referrals", {"kind": "community", "person": {"name": "Jo"}})
+        return "POST", f"/v1/referrals/{made['id']}/{verb}", request
+
+    return prepare
+
+
 CALLS: dict[str, Prepare] = {
+    "make contact": _on_referral("contact"),
+    "close a referral": _on_referral("close", json={"reason": "declined"}),
     "add an organization": _organization,
     "add a location": _location,
     "add a service": _service,

@@ -95,6 +95,9 @@ class Trade(RuleBasedStateMachine):
             self._post("/v1/services", {"organization_id": owner, "name": "A service", "category": category})
             for owner, category in ((provider, "housing"), (agency, "housing"), (provider, "treatment"))
         ]
+        self.refuge = self._post("/v1/organizations", {"name": "A refuge", "serves_survivors": True})["id"]
+        body = {"organization_id": self.refuge, "name": "A shelter", "category": "housing"}
+        self.services.append(self._post("/v1/services", body))
 
     # How the rules speak.
 
@@ -129,13 +132,15 @@ class Trade(RuleBasedStateMachine):
             self.publish(which, 4)
 
     # Few places, so that claims meet on them.
-    @precondition(lambda self: len(self.market.places) < 5)
+    @precondition(lambda self: len(self.market.places) < 6)
     @rule(which=any_of, total=st.integers(0, 3))
     def publish(self, which: int, total: int) -> None:
         service = self.services[which % len(self.services)]
         body = {"service_id": service["id"], "unit": "bed", "units_total": total}
         made = self._post("/v1/openings", body)
-        place = Place(made["id"], service["organization_id"], service["category"], total)
+        organization_id = service["organization_id"]
+        place = Place(made["id"], organization_id, service["category"], total, organization_id == self.refuge)
+        assert made["confidential"] == place.confidential
         self.market.places.append(place)
 
     @rule(which=any_of, by=st.integers(-2, 2))
@@ -224,9 +229,11 @@ class Trade(RuleBasedStateMachine):
         places = {place.id: place for place in self.market.places}
         chosen = [places[claim["opening_id"]] for claim in claims]
         assert self.market.fits(zip(asks, chosen, strict=True))
+        anonymous = any(place.confidential for place in chosen)
         for ask, place, claim in zip(asks, chosen, claims, strict=True):
             assert claim["units"] == ask.units
-            self.market.holds.append(Hold(claim["id"], claim["bundle_id"], place, ask.units))
+            assert (claim["participant"] == self.participant) is not anonymous
+            self.market.holds.append(Hold(claim["id"], claim["bundle_id"], place, ask.units, anonymous))
 
     def _can_be_claimed(self, alternatives: list[dict[str, Any]], asks: Sequence[Ask]) -> None:
         board = self.market.board()
@@ -292,7 +299,7 @@ class Trade(RuleBasedStateMachine):
             given = declined["replacement"]
             assert (given["bundle_id"], given["replaces_id"]) == (hold.bundle_id, hold.id)
             [where] = [each for each in elsewhere if each.id == given["opening_id"]]
-            self.market.holds.append(Hold(given["id"], hold.bundle_id, where, hold.units))
+            self.market.holds.append(Hold(given["id"], hold.bundle_id, where, hold.units, hold.anonymous))
         else:
             assert bool(declined["alternatives"]) >= bool(elsewhere)
             self._can_be_claimed(declined["alternatives"], [Ask(hold.units)])
@@ -342,6 +349,8 @@ class Trade(RuleBasedStateMachine):
         claims = self._get("/v1/claims?limit=200")["items"]
         seen = {each["id"]: (each["opening_id"], each["units"], each["state"], each["extensions"]) for each in claims}
         assert seen == {h.id: (h.place.id, h.units, h.state, h.extensions) for h in self.market.holds}
+        nameless = {each["id"] for each in claims if each["participant"] != self.participant}
+        assert nameless == {h.id for h in self.market.holds if h.anonymous}
 
     @invariant()
     def the_database_counts_as_it_must(self) -> None:

@@ -47,10 +47,11 @@ class History:
         published.changes += 1
         published.changed_to.append(version)
 
-    def claim(self, *opening_ids: str, second: float, units: int = 1) -> list[Claim]:
-        """One call that is held at this second."""
+    def claim(self, *opening_ids: str, second: float, units: int = 1, code: str | None = None) -> list[Claim]:
+        """One call that is held at this second, and shows this code."""
         bundle_id = str(uuid4())
         answers = [claim_answer(id, bundle_id, second, units) for id in opening_ids]
+        answers = [answer | {"participant": code or PERSON} for answer in answers]
         body = json.dumps({"bundle_id": bundle_id, "claims": answers}).encode()
         items = [{"opening_id": id, "units": units} for id in opening_ids]
         self.journal.asked.append(Asked(str(uuid4()), PERSON, items, [Told(201, body)]))

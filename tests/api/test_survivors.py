@@ -1,0 +1,280 @@
+"""Organizations that serve survivors of domestic violence: claims by one-time code, and nothing that joins a person
+to them, in any answer or in any table."""
+
+import re
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from app.access.idempotency import fingerprint
+from app.access.keys import create_key
+from app.access.roles import Role
+from tests.support import SEATTLE, Program
+
+PARTICIPANTS_CODE = re.compile(r"[0-9A-Z]{4}-[0-9A-Z]{4}")
+ONE_TIME_CODE = re.compile(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}")
+GONE = "place_no_longer_available"
+
+
+async def shelter(program: Program, units_total: int = 5, **facts: Any) -> dict[str, Any]:
+    """An opening of an organization that serves survivors; its key is at `Role.PARTNER_SYSTEM` from now on."""
+    organization = await program.made("/v1/organizations", {"name": "A refuge", "serves_survivors": True})
+    async with program.house.owner.transaction(program.id, "tests") as session:
+        _, program.keys[Role.PARTNER_SYSTEM] = await create_key(
+            session, program.id, organization["id"], Role.PARTNER_SYSTEM
+        )
+    return await program.opening(
+        units_total, service=await program.service(organization_id=organization["id"], **facts)
+    )
+
+
+async def claimed(program: Program, *items: dict[str, Any], **how: Any) -> dict[str, Any]:
+    """A call to claim that must be held: its answer."""
+    response = await program.claim(*items, **how)
+    assert response.status_code == 201, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def codes(answer: dict[str, Any]) -> set[str]:
+    """Whom the claims of an answer are for."""
+    return {claim["participant"] for claim in answer["claims"]}
+
+
+def code_of(answer: dict[str, Any]) -> str:
+    """Whom all claims of an answer are for."""
+    [code] = codes(answer)
+    return code
+
+
+async def rows(program: Program) -> dict[str, str]:
+    """Every row of the program, table by table, as text; bytes in hex, and again as the text that they are."""
+    found = {}
+    async with program.house.owner.transaction(program.id, "tests") as session:
+        tables = await session.scalars(
+            text("SELECT DISTINCT table_name FROM information_schema.columns WHERE column_name = 'program_id'")
+        )
+        for table in tables:
+            lines = await session.scalars(
+                text(f"SELECT to_jsonb(t)::text FROM {table} t WHERE program_id = :id"), {"id": program.id}
+            )
+            found[table] = "\n".join(lines)
+        bodies = await session.scalars(
+            text("SELECT convert_from(body, 'UTF8') FROM idempotency WHERE program_id = :id"), {"id": program.id}
+        )
+        found["idempotency"] += "\n".join(bodies)
+    return found
+
+
+async def person(program: Program) -> dict[str, Any]:
+    """A participant: id and code."""
+    return await program.made("/v1/participants", {}, Role.CASE_MANAGER)
+
+
+async def assert_unjoined(program: Program, someone: dict[str, Any]) -> None:
+    """Fail if any table but their own has anything of this participant, or if the trail has more than their adding."""
+    named = {someone["id"], someone["code"], someone["code"].encode().hex()}
+    found = await rows(program)
+    own = found.pop("participants")
+    assert any(name in own for name in named)
+    traced = {table: found.pop(table).count(someone["id"]) for table in ("events", "audit")}
+    assert traced == {"events": 1, "audit": 1}
+    assert [(table, name) for table, row in found.items() for name in named if name in row] == []
+
+
+# What callers see.
+
+
+async def test_an_opening_for_survivors_says_that_it_is_confidential(program: Program) -> None:
+    opening, other = await shelter(program), await program.opening()
+    assert (opening["confidential"], other["confidential"]) == (True, False)
+    assert (await program.look(opening))["confidential"]
+    found = (await program.call("GET", "/v1/openings", role=Role.CASE_MANAGER)).json()["items"]
+    assert {each["id"]: each["confidential"] for each in found} == {opening["id"]: True, other["id"]: False}
+    refused = await program.claim({"find": {"category": "housing", "units": 9}})
+    offered = refused.json()["alternatives"]
+    assert {each["opening_id"]: each["confidential"] for each in offered} == {opening["id"]: True, other["id"]: False}
+
+
+async def test_it_is_claimed_by_a_one_time_code_that_is_all_that_either_side_sees(program: Program) -> None:
+    opening, someone = await shelter(program), await person(program)
+    answer = await claimed(program, {"opening_id": opening["id"]}, participant=someone["code"])
+    [code] = codes(answer)
+    assert ONE_TIME_CODE.fullmatch(code)
+    [claim] = answer["claims"]
+    for role in (Role.CASE_MANAGER, Role.PARTNER_SYSTEM, Role.PROGRAM_MANAGER):
+        seen = (await program.call("GET", f"/v1/claims/{claim['id']}", role=role)).json()
+        assert seen == claim
+        listed = await program.call("GET", "/v1/claims", role=role)
+        assert code in listed.text
+        assert someone["code"] not in listed.text
+
+
+async def test_every_call_gets_another_code_for_the_same_person(program: Program) -> None:
+    opening, code = await shelter(program), await program.participant()
+    answers = [await claimed(program, {"opening_id": opening["id"]}, participant=code) for _ in range(2)]
+    assert len(codes(answers[0]) | codes(answers[1])) == 2
+
+
+async def test_other_openings_are_claimed_for_the_participant_as_before(program: Program) -> None:
+    await shelter(program)
+    code = await program.participant()
+    assert PARTICIPANTS_CODE.fullmatch(code)
+    assert codes(await claimed(program, {"opening_id": (await program.opening())["id"]}, participant=code)) == {code}
+
+
+async def test_a_one_time_code_names_nobody_in_another_call(program: Program) -> None:
+    [code] = codes(await claimed(program, {"opening_id": (await shelter(program))["id"]}))
+    again = await program.claim({"opening_id": (await program.opening())["id"]}, participant=code)
+    assert again.status_code == 422
+
+
+async def test_the_life_of_an_anonymous_claim_goes_on_as_any_other(program: Program) -> None:
+    [claim] = (await claimed(program, {"opening_id": (await shelter(program))["id"]}))["claims"]
+    for verb, role, state in (
+        ("extend", Role.CASE_MANAGER, "held"),
+        ("confirm", Role.CASE_MANAGER, "confirmed"),
+        ("arrive", Role.PARTNER_SYSTEM, "arrived"),
+        ("complete", Role.PARTNER_SYSTEM, "completed"),
+    ):
+        after = (await program.step(claim, verb, role, key=str(uuid4()))).json()
+        assert (after["state"], after["participant"]) == (state, claim["participant"])
+
+
+async def test_a_cap_on_holds_counts_anonymous_ones(program: Program) -> None:
+    await program.call("PATCH", "/v1/program", json={"policy": {"max_active_holds": 1}})
+    await claimed(program, {"opening_id": (await shelter(program))["id"]})
+    refused = await program.claim({"opening_id": (await program.opening())["id"]})
+    assert refused.json()["type"].endswith("/too-many-holds")
+
+
+# What the database holds.
+
+
+async def test_nothing_in_the_database_joins_the_person_to_the_shelter(program: Program) -> None:
+    opening, someone = await shelter(program), await person(program)
+    key, body = str(uuid4()), {"participant": someone["code"], "items": [{"opening_id": opening["id"]}]}
+    answer = await program.call("POST", "/v1/claims", role=Role.CASE_MANAGER, key=key, json=body)
+    [claim] = answer.json()["claims"]
+    for verb in ("extend", "confirm", "arrive", "complete"):
+        assert (await program.step(claim, verb, key=str(uuid4()))).status_code == 200
+    await assert_unjoined(program, someone)
+    # Whoever has every code can try them all on a fingerprint: none may fit.
+    tried = fingerprint("POST", "/v1/claims", answer.request.content).hex()
+    assert tried not in (await rows(program))["idempotency"]
+
+
+async def test_a_refusal_by_a_shelter_does_not_join_them_either(program: Program) -> None:
+    opening, someone = await shelter(program, 1), await person(program)
+    await claimed(program, {"opening_id": opening["id"]})
+    refused = await program.claim({"opening_id": opening["id"]}, participant=someone["code"])
+    assert refused.status_code == 409
+    await assert_unjoined(program, someone)
+    tried = fingerprint("POST", "/v1/claims", refused.request.content).hex()
+    assert tried not in (await rows(program))["idempotency"]
+
+
+async def test_a_call_with_anything_confidential_is_anonymous_as_a_whole(program: Program) -> None:
+    opening, other, someone = await shelter(program), await program.opening(), await person(program)
+    items = [{"opening_id": other["id"]}, {"opening_id": opening["id"]}]
+    answer = await claimed(program, *items, participant=someone["id"])
+    assert len(codes(answer)) == 1
+    seen = (await program.call("GET", "/v1/claims", role=Role.PROVIDER)).json()["items"]
+    assert [each["participant"] for each in seen] == list(codes(answer))
+    await assert_unjoined(program, someone)
+
+
+async def test_a_place_found_there_is_anonymous_and_keeps_no_exact_place_of_the_asking(program: Program) -> None:
+    await shelter(program, attributes={"survivors": "yes"})
+    someone = await person(program)
+    find = {"category": "housing", "needs": ["survivors"], "near": "47.60621,-122.33207"}
+    answer = await claimed(program, {"find": find}, participant=someone["code"])
+    assert ONE_TIME_CODE.fullmatch(code_of(answer))
+    claims = (await rows(program))["claims"]
+    assert '"near": [47.61, -122.33]' in claims
+    assert "47.60621" not in claims
+    await assert_unjoined(program, someone)
+
+
+# The same key again.
+
+
+async def test_the_same_key_gets_the_same_code_again(program: Program) -> None:
+    opening, code, key = await shelter(program), await program.participant(), str(uuid4())
+    sent = [await program.claim({"opening_id": opening["id"]}, participant=code, key=key) for _ in range(2)]
+    assert sent[0].content == sent[1].content
+    assert (await program.look(opening))["units_taken"] == 1
+
+
+async def test_the_same_key_with_other_items_is_refused(program: Program) -> None:
+    opening, code, key = await shelter(program), await program.participant(), str(uuid4())
+    await claimed(program, {"opening_id": opening["id"]}, participant=code, key=key)
+    other = await program.claim({"opening_id": opening["id"], "units": 2}, participant=code, key=key)
+    assert other.json()["type"].endswith("/idempotency-key-reused")
+
+
+async def test_the_same_key_for_somebody_else_gets_the_first_answer_which_names_nobody(program: Program) -> None:
+    opening, key = await shelter(program), str(uuid4())
+    first = await program.claim({"opening_id": opening["id"]}, key=key)
+    assert (await program.claim({"opening_id": opening["id"]}, key=key)).content == first.content
+    assert (await program.look(opening))["units_taken"] == 1
+
+
+async def test_elsewhere_the_same_key_for_somebody_else_is_refused(program: Program) -> None:
+    opening, key = await program.opening(5), str(uuid4())
+    await claimed(program, {"opening_id": opening["id"]}, key=key)
+    other = await program.claim({"opening_id": opening["id"]}, key=key)
+    assert other.json()["type"].endswith("/idempotency-key-reused")
+
+
+# After a decline.
+
+
+@pytest.mark.parametrize("replace", [True, False])
+async def test_a_declined_participant_is_never_given_nor_offered_a_shelter(program: Program, replace: bool) -> None:
+    lost, _ = await program.opening(), await shelter(program)
+    claim = await program.held(lost)
+    response = await program.step(claim, "decline", json={"reason": GONE, "replace": replace})
+    declined = response.json()
+    assert (declined["replaced"], declined["alternatives"]) == (False, [])
+
+
+async def test_a_declined_anonymous_claim_is_replaced_anywhere(program: Program) -> None:
+    lost = await shelter(program, 1)
+    [claim] = (await claimed(program, {"opening_id": lost["id"]}))["claims"]
+    spare, declining = await program.opening(), program.keys[Role.PARTNER_SYSTEM]
+    response = await program.step(claim, "decline", json={"reason": GONE, "replace": True})
+    given = response.json()["replacement"]
+    assert (given["opening_id"], given["participant"]) == (spare["id"], claim["participant"])
+    another = await shelter(program)
+    response = await program.step(given, "decline", json={"reason": GONE, "replace": True})
+    assert response.json()["replacement"]["opening_id"] == another["id"]
+    # And the shelter that declined sees its own claim alone.
+    seen = await program.call("GET", "/v1/claims", headers={"Authorization": f"Bearer {declining}"})
+    assert [each["id"] for each in seen.json()["items"]] == [claim["id"]]
+
+
+# A service for survivors in an organization that does other things too.
+
+
+async def test_one_service_for_survivors_makes_its_openings_confidential_and_no_others(program: Program) -> None:
+    own = {"organization_id": str(program.provider_id), "city": "Lake City", "latitude": 47.6, "longitude": -122.3}
+    open_place = await program.made("/v1/locations", own)
+    masked = await program.made("/v1/locations", own | {"masked": True})
+    body = {"organization_id": own["organization_id"], "name": "S", "category": "housing", "serves_survivors": True}
+    refused = await program.call("POST", "/v1/services", json=body | {"location_id": open_place["id"]})
+    assert refused.json()["errors"][0]["field"] == "location_id"
+    service = await program.made("/v1/services", body | {"location_id": masked["id"]})
+    opening = await program.opening(service=service)
+    assert opening["confidential"]
+    assert ONE_TIME_CODE.fullmatch(code_of(await claimed(program, {"opening_id": opening["id"]})))
+    assert not (await program.opening())["confidential"]
+    await program.call("POST", f"/v1/openings/{opening['id']}/adjust", json={"by": 1})
+    # Not even if somebody at the database unmasks the location.
+    async with program.house.owner.transaction(program.id, "tests") as session:
+        await session.execute(text("UPDATE locations SET masked = false WHERE id = :id"), {"id": masked["id"]})
+    near = await program.call("GET", f"/v1/openings?near={SEATTLE}", role=Role.CASE_MANAGER)
+    [found] = [each for each in near.json()["items"] if each["id"] == opening["id"]]
+    assert (found["city"], found["why"]["distance_km"]) == (None, None)
