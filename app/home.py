@@ -42,7 +42,7 @@ def home(settings: Settings) -> Iterator[Home]:
 def key_file(settings: Settings, home: Home) -> Path | None:
     """Where the master keys of the embedded database are, if the settings name none: beside its folder, not in it, so
     that a copy of the data alone opens nothing. None where the settings or another server's operator have them."""
-    if not home.embedded or settings.master_keys is not None or settings.master_keys_file is not None:
+    if not home.embedded or settings.master_keys or settings.master_keys_file is not None:
         return settings.master_keys_file
     folder = settings.data_dir.expanduser().resolve()
     return folder.with_name(f"{folder.name}.keys")
@@ -54,7 +54,7 @@ def master_keys(settings: Settings, home: Home) -> MasterKeys | None:
     Raises BadMasterKeys.
     """
     file = key_file(settings, home)
-    if settings.master_keys is None and settings.master_keys_file is None and file is not None:
+    if not settings.master_keys and settings.master_keys_file is None and file is not None:
         ensure_file(file)
         return MasterKeys.read(file)
     return MasterKeys.of(settings)

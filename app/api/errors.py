@@ -62,15 +62,16 @@ def documented(*statuses: int, **models: type[BaseModel]) -> dict[int | str, dic
 
 
 def openapi(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with problems under their own media type: FastAPI puts every model under JSON's."""
+    """The OpenAPI document, with problems under their own media type: FastAPI puts them under the answer's."""
     if app.openapi_schema is None:
         document = FastAPI.openapi(app)
         for path in document["paths"].values():
             for operation in path.values():
                 for status, response in operation["responses"].items():
                     content = response.get("content", {})
-                    if int(status) >= 400 and _is_problem(document, content.get("application/json")):
-                        response["content"] = {MEDIA_TYPE: content["application/json"]}
+                    schema = next(iter(content.values()), None)
+                    if int(status) >= 400 and _is_problem(document, schema):
+                        response["content"] = {MEDIA_TYPE: schema}
     assert app.openapi_schema is not None, "FastAPI keeps the document"
     return app.openapi_schema
 

@@ -103,7 +103,8 @@ class MasterKeys:
     @classmethod
     def of(cls, settings: Settings) -> "MasterKeys | None":
         """The ring that the settings name, None without one. Raises BadMasterKeys."""
-        if settings.master_keys is not None:
+        # An empty one is none: so compose files pass on what nobody has set.
+        if settings.master_keys:
             return cls.parse(settings.master_keys.get_secret_value())
         return None if settings.master_keys_file is None else cls.read(settings.master_keys_file)
 

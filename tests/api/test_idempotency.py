@@ -10,6 +10,7 @@ from httpx import Response
 from sqlalchemy import text
 
 from app.access.roles import Role
+from tests.casework.people import consent, someone
 from tests.support import Program
 
 Call = tuple[str, str, dict[str, Any]]
@@ -71,6 +72,15 @@ def _on_referral(verb: str, **request: Any) -> Prepare:
     return prepare
 
 
+async def _erase(program: Program) -> Call:
+    return "DELETE", f"/v1/participants/{(await someone(program))['id']}/identity", {}
+
+
+async def _revoke(program: Program) -> Call:
+    made = await consent(program, await someone(program))
+    return "POST", f"/v1/consents/{made['id']}/revoke", {"json": {"how": "in_writing"}}
+
+
 CALLS: dict[str, Prepare] = {
     "make contact": _on_referral("contact"),
     "close a referral": _on_referral("close", json={"reason": "declined"}),
@@ -78,6 +88,8 @@ CALLS: dict[str, Prepare] = {
     "add a location": _location,
     "add a service": _service,
     "add a participant": _participant,
+    "erase an identity": _erase,
+    "revoke a consent": _revoke,
     "publish": _opening,
     "change": _change,
     "adjust": _on_opening("adjust", json={"by": 2}),
