@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Response
@@ -13,7 +14,11 @@ from starlette.types import Message
 from app.access.callers import Caller
 from app.access.idempotency import Kept, begin, fingerprint, keep
 from app.access.keys import Gate
+from app.access.openid_sign_in import OpenIdDoor
 from app.access.roles import Action
+from app.access.sessions import Lasting
+from app.access.sign_in import Door
+from app.access.site import SAFE_METHODS, Site
 from app.core.database import Database
 from app.core.problems import (
     MEDIA_TYPE,
@@ -25,6 +30,8 @@ from app.core.problems import (
     Unauthorized,
 )
 from app.core.rendering import to_json
+from app.core.sealing import KeySealer
+from app.core.settings import Settings
 from app.market.desk import Desk, Desks
 
 bearer = HTTPBearer(auto_error=False, description="A key made by `openberth key create`.")
@@ -39,10 +46,16 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 class State:
     """What the application keeps for its routes, at `app.state.house`."""
 
-    def __init__(self, database: Database, desks: Desks) -> None:
+    def __init__(self, database: Database, desks: Desks, settings: Settings) -> None:
+        lasting = Lasting(timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours))
         self.database = database
         self.desks = desks
-        self.gate = Gate(database)
+        self.gate = Gate(database, lasting.idle)
+        self.site = Site(settings.public_url)
+        self.sealer = KeySealer(settings.sealing_key)
+        self.local_issuers = settings.allow_local_issuers
+        self.door = Door(database, self.gate, self.site, self.sealer, lasting)
+        self.openid_door = OpenIdDoor(self.door, local=settings.allow_local_issuers)
 
 
 def state_of(request: Request) -> State:
@@ -52,11 +65,21 @@ def state_of(request: Request) -> State:
 
 
 async def caller_of(request: Request) -> Caller:
-    """The caller, from `Authorization: Bearer <key>`. Raises Unauthorized."""
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    """The caller: of the key in `Authorization: Bearer <key>`, or else the person of the session's cookie.
+
+    A cookie comes along with whatever page makes a browser call, so with it an unsafe call must come from a page of
+    ours. Raises Unauthorized, CrossSite.
+    """
+    house = state_of(request)
+    authorization = request.headers.get("authorization")
+    if authorization is None and (token := request.cookies.get(house.site.session_cookie)):
+        if request.method not in SAFE_METHODS:
+            house.site.require_own_page(request.headers)
+        return await house.gate.person(token)
+    scheme, _, secret = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not secret:
         raise Unauthorized("Send your key as `Authorization: Bearer <key>`.")
-    return await state_of(request).gate.caller(secret.strip())
+    return await house.gate.caller(secret.strip())
 
 
 def requires(action: Action) -> Any:
@@ -99,6 +122,19 @@ def idempotency_key(request: Request) -> str | None:
     if key is not None and not _KEY.fullmatch(key):
         raise BadRequest("An Idempotency-Key is 1 to 255 visible ASCII characters; a UUID is a good one.")
     return key
+
+
+async def _secret_answer(request: Request, response: Response) -> None:
+    if idempotency_key(request) is not None:
+        raise BadRequest(
+            "This call takes no Idempotency-Key, for a key keeps what was asked and answered, and here that is a"
+            " secret. Call it again without; look first whether it was done."
+        )
+    response.headers["Cache-Control"] = "no-store"
+
+
+secret_answer: Any = Depends(_secret_answer)
+"""A route's marker: a secret is in its body or in its answer, so neither is kept, here or on the way."""
 
 
 async def required_key(
@@ -148,7 +184,7 @@ async def open_session(request: Request) -> AsyncIterator[AsyncSession]:
     An unsafe call with an `Idempotency-Key` takes its key here; `OnceRoute` keeps the answer.
     """
     caller: Caller = request.state.caller
-    async with state_of(request).database.transaction(caller.program_id, str(caller.id)) as session:
+    async with state_of(request).door.transaction(caller.program_id, str(caller.id)) as session:
         key = None if request.method == "GET" else idempotency_key(request)
         if key is not None:
             # The precondition is part of what is asked: with another ETag it is another request.

@@ -6,7 +6,20 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from app.api import claims, directory, me, openings, operations, participants, program
+from app.api import (
+    account,
+    claims,
+    directory,
+    invitations,
+    me,
+    openid,
+    openings,
+    operations,
+    participants,
+    people,
+    program,
+    sign_in,
+)
 from app.api.errors import install
 from app.core.database import Database
 from app.core.settings import Settings
@@ -26,7 +39,8 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         assert settings.database_url, "whoever starts the application has found or started a database"
         database = Database(settings.database_url, pool_size=settings.pool_size)
-        app.state.house = State(database, Desks(database, queue=settings.desk_queue, batch=settings.desk_batch))
+        desks = Desks(database, queue=settings.desk_queue, batch=settings.desk_batch)
+        app.state.house = State(database, desks, settings)
         # What was imported stays for good: a garbage collection needn't walk it again, and did so for a quarter of
         # the time under a load of claims. And a request makes so many short-lived objects that counting to the
         # usual 700 meant to collect with each; nearly all of them die by themselves.
@@ -53,6 +67,9 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
     install(app)
     # Not included but laid in directly: a route of an included router is found anew for each request.
     app.router.routes.extend(claims.desk_router.routes)
-    for face in (me, claims, openings, directory, participants, program, operations):
+    market = (claims, openings, directory, participants)
+    access = (sign_in, openid, invitations, account, people)
+    for face in (me, *market, program, *access, operations):
         app.include_router(face.router)
+    app.include_router(openid.open_router)
     return app

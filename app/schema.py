@@ -6,13 +6,35 @@ from typing import TYPE_CHECKING, TextIO
 
 from sqlalchemy import text
 
-from app.access import audit, idempotency, keys, programs
+from app.access import (
+    audit,
+    challenges,
+    devices,
+    idempotency,
+    identities,
+    invitations,
+    keys,
+    passkeys,
+    passwords,
+    people,
+    programs,
+    providers,
+    recovery,
+    sessions,
+    totp,
+    tries,
+)
 from app.casework import participants
 from app.core import events
 from app.core.database import Base
 from app.market import directory, tables
 
-MODULES = (audit, idempotency, keys, programs, participants, events, directory, tables)
+MODULES = (
+    *(audit, idempotency, keys, programs),
+    *(people, invitations, sessions, devices, challenges, tries),
+    *(passwords, totp, recovery, passkeys, providers, identities),
+    *(participants, events, directory, tables),
+)
 """Importing these registers their tables; a noun with a table of its own adds itself here."""
 
 METADATA = Base.metadata

@@ -17,6 +17,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from httpx import ASGITransport, AsyncClient
+from pydantic import SecretStr
 
 from app import schema
 from app.core.database import Database
@@ -114,7 +115,14 @@ async def shared_database(clone: Clone) -> AsyncIterator[str]:
 @pytest.fixture(scope="session")
 async def house(shared_database: str) -> AsyncIterator[House]:
     """The application over the shared database, called in this process, without its background loops."""
-    app = create_app(Settings(database_url=shared_database, pool_size=20), loops=False)
+    settings = Settings(
+        database_url=shared_database,
+        pool_size=20,
+        public_url="https://house.example",
+        sealing_key=SecretStr("dGVzdHMga2VlcCBub3RoaW5nIHRoYXQgbWF0dGVycyE="),
+        allow_local_issuers=True,
+    )
+    app = create_app(settings, loops=False)
     owner = Database(shared_database, pool_size=2, as_owner=True)
     async with app.router.lifespan_context(app):
         transport = ASGITransport(app, raise_app_exceptions=False)

@@ -179,7 +179,10 @@ async def test_the_app_role_calls_only_the_functions_that_are_its_own(ledger: Le
             "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"
             " AND has_function_privilege(oid, 'EXECUTE')"
         )
-    assert {row["proname"] for row in callable_} == {"expire_lapsed", "find_key", "every_program", "note"}
+    assert {row["proname"] for row in callable_} == {
+        *("expire_lapsed", "find_key", "every_program", "note"),
+        *("find_session", "program_of"),
+    }
 
 
 async def test_a_claim_of_the_app_role_moves_the_count_all_the_same(ledger: Ledger) -> None:
