@@ -63,6 +63,8 @@ async def check_new(password: str, *known: str) -> None:
     normal = _normal(password)
     if len(normal) < SHORTEST:
         raise Invalid.at("password", f"A password has {SHORTEST} characters or more. Several words are a good one.")
+    if len(normal) > LONGEST:
+        raise Invalid.at("password", f"A password has {LONGEST} characters at most.")
     own = [word for words in known for word in (words, *words.replace("@", " ").replace(".", " ").split())]
     estimate = await _apart(lambda: zxcvbn(normal[:_ESTIMATED], user_inputs=[*own, "openberth"]))
     if estimate["guesses"] < _FEWEST_GUESSES:

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from fastapi import Query, Request, Response
 from pydantic import Field, StringConstraints
 
-from app.access.passwords import LONGEST
 from app.access.sign_in import Entered
 from app.api.fields import In, Out
 from app.api.routing import open_face
@@ -17,7 +16,8 @@ router = open_face("sign-in")
 Slug = Annotated[str, StringConstraints(max_length=100, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 # Not checked to be one: a wrong address is answered as an unknown one is.
 Address = Annotated[str, StringConstraints(max_length=320, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Secret = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST, pattern=r"^[^\x00]*$")]
+# Longer than any password may be: the same letters may come as more code points than they are kept as.
+Secret = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
 Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
 Credential = Annotated[
     dict[str, Any], Field(description="What `navigator.credentials` gave, as its `toJSON()` says it.")
