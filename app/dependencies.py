@@ -127,14 +127,17 @@ def idempotency_key(request: Request) -> str | None:
 async def _secret_answer(request: Request, response: Response) -> None:
     if idempotency_key(request) is not None:
         raise BadRequest(
-            "This call takes no Idempotency-Key, for a key keeps what was asked and answered, and here that is a"
-            " secret. Call it again without; look first whether it was done."
+            "This call takes no Idempotency-Key, for a key keeps what was asked and answered, and here that is"
+            " nobody's to keep. Call it again without; look first whether it was done."
         )
     response.headers["Cache-Control"] = "no-store"
 
 
 secret_answer: Any = Depends(_secret_answer)
-"""A route's marker: a secret is in its body or in its answer, so neither is kept, here or on the way."""
+"""A route's marker: a secret, or who a person is, is in its body or its answer, so neither is kept, here or on the way.
+
+Not even as a fingerprint: that of a body with a password in it is what a password guesser would want.
+"""
 
 
 async def required_key(

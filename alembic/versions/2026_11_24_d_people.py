@@ -127,6 +127,7 @@ def upgrade() -> None:
         moment("barred_until"),
         sa.PrimaryKeyConstraint("program_id", "counter", name=op.f("pk_sign_in_failures")),
     )
+    op.create_index(op.f("ix_sign_in_failures_program_id_last_at"), "sign_in_failures", ["program_id", "last_at"])
     op.create_table(
         "passwords",
         *of_person("passwords"),

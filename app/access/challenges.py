@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, SmallInteger, delete, func, text
+from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, SmallInteger, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -55,7 +55,8 @@ class Challenge(Base):
 
 async def pose(session: AsyncSession, program_id: UUID, kind: Kind, person_id: UUID | None = None, **data: Any) -> str:
     """A new challenge: the token that goes into the browser's cookie. What has run out is swept away."""
-    await session.execute(delete(Challenge).where(Challenge.expires_at < func.now()))
+    over = select(Challenge.id).where(Challenge.expires_at < func.now()).limit(100).with_for_update(skip_locked=True)
+    await session.execute(delete(Challenge).where(Challenge.id.in_(over)))
     token = new_token(program_id)
     await session.execute(
         insert(Challenge).values(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, delete, text
+from sqlalchemy import Index, LargeBinary, delete, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -37,6 +37,8 @@ class Failures(Base):
     last_at: Mapped[datetime]
     barred_until: Mapped[datetime]
 
+    __table_args__ = (Index(None, "program_id", "last_at"),)
+
 
 _COUNT = text("""
 INSERT INTO sign_in_failures AS f (program_id, counter, failures, last_at, barred_until)
@@ -53,6 +55,11 @@ RETURNING failures
 _LEFT = text(
     "SELECT ceil(extract(epoch FROM barred_until - clock_timestamp()))::int FROM sign_in_failures"
     " WHERE program_id = :installation AND counter = :counter"
+)
+_SWEEP = text(
+    "DELETE FROM sign_in_failures WHERE program_id = :installation AND counter IN ("
+    "SELECT counter FROM sign_in_failures WHERE program_id = :installation"
+    " AND last_at < clock_timestamp() - :forgotten * interval '1 h' LIMIT 100 FOR UPDATE SKIP LOCKED)"
 )
 _REFUND = text(
     "UPDATE sign_in_failures SET failures = greatest(failures - 1, 0), barred_until = clock_timestamp()"
@@ -96,6 +103,7 @@ class Tries:
         """Count a failure, until `succeeded` says that it was none. Raises TooManyTries."""
         seconds = 0
         async with self._database.transaction(INSTALLATION, "sign-in") as session:
+            await session.execute(_SWEEP, {"installation": INSTALLATION, "forgotten": FORGOTTEN_HOURS})
             for counter in (self._own, self._shared):
                 if counter is not None and not seconds:
                     seconds = await _take(session, counter)

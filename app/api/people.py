@@ -103,7 +103,7 @@ async def read_person(caller: Manager, session: Session, person_id: UUID) -> Per
     return PersonOut.model_validate(await people.get_person(session, person_id))
 
 
-@router.patch("/people/{person_id}", responses=documented(404, 409))
+@router.patch("/people/{person_id}", dependencies=[secret_answer], responses=documented(404, 409))
 async def change_person(caller: Manager, session: Session, person_id: UUID, body: PersonChange) -> PersonOut:
     """Change a person's role, organization or name."""
     person = await people.steered(session, caller, person_id)
@@ -112,7 +112,7 @@ async def change_person(caller: Manager, session: Session, person_id: UUID, body
     return PersonOut.model_validate(person)
 
 
-@router.post("/people/{person_id}/end", responses=documented(404, 409))
+@router.post("/people/{person_id}/end", dependencies=[secret_answer], responses=documented(404, 409))
 async def end_access(caller: Manager, session: Session, person_id: UUID) -> PersonOut:
     """End a person's access. Within a second nothing they are signed in with works any more."""
     person = await people.steered(session, caller, person_id)

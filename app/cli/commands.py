@@ -14,7 +14,8 @@ from rich.table import Table
 
 from app import schema
 from app.access.roles import Role
-from app.cli import data, keys
+from app.access.site import Site
+from app.cli import data, keys, people
 from app.cli.doctor import examine
 from app.cli.output import console, explained, fail
 from app.core.database import Database
@@ -37,6 +38,8 @@ cli = typer.Typer(
 )
 key_cli = typer.Typer(help="Make keys for people's clients and systems.", no_args_is_help=True)
 cli.add_typer(key_cli, name="key")
+person_cli = typer.Typer(help="Invite people to sign in.", no_args_is_help=True)
+cli.add_typer(person_cli, name="person")
 program_cli = typer.Typer(help="Set up programs.", no_args_is_help=True)
 cli.add_typer(program_cli, name="program")
 
@@ -153,6 +156,29 @@ def create_key(
         typer.echo(json.dumps(made.document()))
     else:
         keys.show([made])
+
+
+@person_cli.command("invite")
+def invite_person(
+    program: Annotated[str, typer.Option(help="The program's slug, such as demo.")],
+    role: Annotated[str, typer.Option(help=f"One of {', '.join(Role)}.")],
+    email: Annotated[str, typer.Option(help="The person's e-mail address.")],
+    organization: Annotated[
+        str | None, typer.Option(help="The organization's slug or id; a fitting one if left out.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The person's name; their address if left out.")] = None,
+) -> None:
+    """Invite a person, or invite them again, and print the link. It is good once, for seven days."""
+    try:
+        parsed = Role.parse(role)
+    except ValueError as error:
+        raise fail(str(error)) from error
+    settings = Settings()
+    with explained(), home(settings) as where:
+        migrated(where)
+        made = asyncio.run(people.invite(where, program, organization, parsed, email, name or email))
+    console.print(f"Give this link to {made.person.email} alone. It is good once, until {made.expires_at:%d %B %Y}:")
+    typer.echo(made.link(Site(settings.public_url).origin))
 
 
 @cli.command("import")

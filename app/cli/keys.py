@@ -49,7 +49,7 @@ async def create(home: Home, program_slug: str, organization: str | None, role: 
             if program is None:
                 hint = " `openberth demo` makes it." if program_slug == "demo" else ""
                 raise NotReady(f"No program {program_slug!r} here.{hint}")
-            organization_id = await _organization(session, program.program_id, organization, role)
+            organization_id = await find_organization(session, program.program_id, organization, role)
             return await make(session, program.program_id, organization_id, role)
     finally:
         await database.close()
@@ -83,10 +83,11 @@ async def make(
     return Made(key.id, secret, role, program_id, organization_id)
 
 
-async def _organization(session: AsyncSession, program_id: UUID, named: str | None, role: Role) -> UUID:
+async def find_organization(session: AsyncSession, program_id: UUID, named: str | None, role: Role) -> UUID:
     """The organization of this id, name or slug, which is the name in small letters and hyphens.
 
     Without one a fitting one: for a provider an organization with services, for everyone else one without.
+    Raises NotReady.
     """
     where: ColumnElement[bool]
     if named is None:

