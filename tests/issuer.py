@@ -24,6 +24,7 @@ Claims = dict[str, Any]
 class Issuer:
     """The provider. `lie` changes the claims of the next ID tokens, which are signed anew by `key`.
 
+    `other_subject` is whom it tells about instead when asked for more.
     `published` is the key that it publishes while it lies. `asked` is what came to its token endpoint.
     """
 
@@ -34,12 +35,14 @@ class Issuer:
         self.published = self.key
         self.algorithm = "RS256"
         self.claimed_issuer: str | None = None
+        self.other_subject: str | None = None
         self.asked: list[dict[str, list[str]]] = []
         self._inner = oidc_provider_mock.app()
 
     def reset(self) -> None:
         """Be honest again."""
         self.lie, self.published, self.algorithm, self.claimed_issuer = None, self.key, "RS256", None
+        self.other_subject = None
         self.asked.clear()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
@@ -52,6 +55,8 @@ class Issuer:
         response = Response.from_app(self._inner, environ)
         if path == "/.well-known/openid-configuration" and self.claimed_issuer:
             response.data = json.dumps(json.loads(response.data) | {"issuer": self.claimed_issuer})
+        elif self.other_subject and path == "/userinfo":
+            response.data = json.dumps(json.loads(response.data) | {"sub": self.other_subject})
         elif self.lie is not None and path == "/jwks":
             response.data = json.dumps({"keys": [self.published.as_dict(private=False)]})
         elif self.lie is not None and path == "/oauth2/token" and response.status_code == 200:

@@ -105,12 +105,11 @@ class Provider:
         )
         return str(url)
 
-    async def claims(self, code: str, *, nonce: str, verifier: str) -> Claims:
+    async def claims(self, metadata: Metadata, code: str, *, nonce: str, verifier: str) -> Claims:
         """Exchange the code, and check everything about the ID token that came for it.
 
         Raises NotSignedIn for a token that fails any check, ProviderFault where none came.
         """
-        metadata = await self.metadata()
         tokens = await self._exchange(metadata, code, verifier)
         id_token, access_token = tokens.get("id_token"), tokens.get("access_token")
         if not isinstance(id_token, str):

@@ -1,6 +1,7 @@
 """Signing in with OpenID Connect: from the redirect there to the session here."""
 
 import secrets
+import time
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from app.access import challenges
 from app.access.challenges import OVER, Kind
 from app.access.identities import bind, bound_person
 from app.access.invitations import open_invitation
-from app.access.oidc import Claims, Provider
+from app.access.oidc import Claims, Metadata, Provider
 from app.access.people import Person, find_person
 from app.access.providers import client_of
 from app.access.sign_in import Door, Entered, Visitor
@@ -21,6 +22,8 @@ NOT_INVITED = (
     "Nobody here is known by this account. The first time, your provider must confirm the e-mail address that you"
     " were invited with, while the invitation holds. Ask your program manager."
 )
+
+_BELIEVED_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class OpenIdDoor:
         """`local`: issuers may be on this machine and without TLS, for development."""
         self._door = door
         self._local = local
+        self._believed: dict[str, tuple[float, Metadata | None]] = {}
         self._redirect_uri = f"{door.site.origin}/v1/sign-in/openid/callback"
 
     async def leave(self, program: str, slug: str, return_to: str) -> Leaving:
@@ -48,7 +52,7 @@ class OpenIdDoor:
         """
         program_id = await self._door.program(program)
         provider = await self._provider(program_id, slug)
-        metadata = await provider.metadata()
+        metadata = await self._metadata(provider)
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         async with self._door.transaction(program_id, "sign-in") as session:
             challenge = await challenges.pose(
@@ -76,7 +80,8 @@ class OpenIdDoor:
             # RFC 9207: the answer is another provider's, mixed up with this one's, and so is the code.
             await self._door.refuse(program_id, "openid", OVER)
         try:
-            claims = await provider.claims(code, nonce=asked["nonce"], verifier=asked["verifier"])
+            metadata = await self._metadata(provider)
+            claims = await provider.claims(metadata, code, nonce=asked["nonce"], verifier=asked["verifier"])
         except NotSignedIn as refusal:
             await self._door.refuse(program_id, "openid", refusal.detail)
         entered = None
@@ -92,6 +97,15 @@ class OpenIdDoor:
         async with self._door.transaction(program_id, "sign-in") as session:
             client = await client_of(session, self._door.sealer, slug)
         return Provider(client, self._redirect_uri, local=self._local)
+
+    async def _metadata(self, provider: Provider) -> Metadata:
+        """The provider's discovery document, believed for a while: not every click on a link is a call elsewhere."""
+        now = time.monotonic()
+        until, metadata = self._believed.get(provider.issuer, (now, None))
+        if metadata is None or until <= now:
+            metadata = await provider.metadata()
+            self._believed[provider.issuer] = (now + _BELIEVED_SECONDS, metadata)
+        return metadata
 
     async def _person(self, session: AsyncSession, claims: Claims) -> Person | None:
         """Who this is: by issuer and subject, or the first time by the verified address of an open invitation."""

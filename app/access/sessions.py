@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.access.tokens import new_token, token_hash
 from app.core.database import Base
 from app.core.ids import new_id
+from app.core.problems import Unauthorized
 
 CLOSED = "openberth.closed"
 """Where a transaction notes whose sessions it closed: once it has committed, the gate forgets them."""
@@ -78,12 +79,13 @@ async def open_session(session: AsyncSession, program_id: UUID, person_id: UUID,
 async def renew_session(session: AsyncSession, person_id: UUID, session_id: UUID) -> str:
     """The same session under a new token: whoever knew the old one is out. Every other session ends.
 
-    What a person may do has grown, or how they prove who they are has changed.
+    For when a person has changed how they prove who they are. Raises Unauthorized when it has just ended.
     """
     await close_sessions(session, person_id, keep=session_id)
-    program_id: UUID = (
-        await session.scalars(select(SignedIn.program_id).where(SignedIn.id == session_id).with_for_update())
-    ).one()
+    query = select(SignedIn.program_id).where(SignedIn.id == session_id).with_for_update()
+    program_id = await session.scalar(query)
+    if program_id is None:
+        raise Unauthorized("You are signed out. Sign in again.")
     token = new_token(program_id)
     await session.execute(
         text("UPDATE sessions SET hash = :hash WHERE program_id = :program_id AND id = :id"),

@@ -24,7 +24,7 @@ from app.access.sessions import CLOSED, Lasting, SignedIn, device_name
 from app.access.site import Site
 from app.access.tokens import program_of_token, token_hash
 from app.access.totp import accept_code, has_totp
-from app.access.tries import INSTALLATION, at_account, at_address, at_second_factor
+from app.access.tries import INSTALLATION, at_account, at_second_factor
 from app.core.database import Database
 from app.core.problems import NotSignedIn
 from app.core.sealing import Sealer
@@ -139,10 +139,8 @@ class Door:
             return await passkeys.sign_in_options(session, self.site, program_id)
 
     async def by_passkey(self, visitor: Visitor, credential: dict[str, Any]) -> Entered:
-        """Sign in with a passkey alone. Raises NotSignedIn, TooManyTries."""
+        """Sign in with a passkey alone. Nobody guesses a signature, so no failures are counted. Raises NotSignedIn."""
         token, program_id = self._challenge(visitor)
-        tries = at_address(self.database, visitor.address)
-        await tries.count()
         entered = None
         async with self.transaction(program_id, "sign-in") as session:
             challenge = await challenges.take(session, Kind.PASSKEY, token)
@@ -152,7 +150,6 @@ class Door:
                 entered = await self.enter(session, person, visitor, "passkey")
         if entered is None:
             await self.refuse(program_id, "passkey", WRONG_PASSKEY)
-        await tries.succeeded()
         return entered
 
     async def invited(self, token: str) -> Person:

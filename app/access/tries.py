@@ -93,7 +93,7 @@ def network(address: str) -> str:
 class Tries:
     """The counts of one attempt. Taken before it is tried, so that tries that come at once are counted too."""
 
-    def __init__(self, database: Database, address: str, own: Counter | None = None, *, at_home: bool = False) -> None:
+    def __init__(self, database: Database, address: str, own: Counter, *, at_home: bool = False) -> None:
         """`own` is reset by success. `at_home`: in a browser with a count of its own, where the address has none."""
         self._database = database
         self._own = own
@@ -113,8 +113,7 @@ class Tries:
     async def succeeded(self) -> None:
         """It was no failure. The address is given back this one try alone: others may be guessing from there."""
         async with self._database.transaction(INSTALLATION, "sign-in") as session:
-            if self._own is not None:
-                await session.execute(delete(Failures).where(Failures.counter == self._own.key))
+            await session.execute(delete(Failures).where(Failures.counter == self._own.key))
             if self._shared is not None:
                 await session.execute(_REFUND, {"installation": INSTALLATION, "counter": self._shared.key})
 
@@ -131,11 +130,6 @@ def at_second_factor(database: Database, person_id: UUID, address: str, device: 
     can't slow anyone here, and a thief gains nothing by coming from many addresses."""
     own = _counter(ACCOUNT_FREE, "second factor", str(person_id), device or "")
     return Tries(database, address, own, at_home=device is not None)
-
-
-def at_address(database: Database, address: str) -> Tries:
-    """Tries that name no account."""
-    return Tries(database, address)
 
 
 async def _take(session: AsyncSession, counter: Counter) -> int:

@@ -6,6 +6,7 @@ from fastapi import Query, Request, Response
 from pydantic import Field, StringConstraints
 
 from app.access.sign_in import Entered
+from app.api.errors import documented
 from app.api.fields import In, Out
 from app.api.routing import open_face
 from app.api.visitors import SignedInOut, VisitorOf, challenge, let_in
@@ -68,7 +69,7 @@ async def sign_in_with_password(
     return SignedInOut(signed_in=False, second_factor=["totp", "recovery_code"])
 
 
-@router.post("/sign-in/totp")
+@router.post("/sign-in/totp", responses=documented(409))
 async def give_totp(request: Request, response: Response, visitor: VisitorOf, body: CodeIn) -> SignedInOut:
     """Give the authenticator app's code. Five tries; each code is good once."""
     return let_in(request, response, await state_of(request).door.by_code(visitor, body.code))

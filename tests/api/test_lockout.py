@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-
 from sqlalchemy import text
 
 from tests.browser import Browser, Known, joined

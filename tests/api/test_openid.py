@@ -247,6 +247,17 @@ async def test_the_same_token_without_the_lie_signs_in(house: House, program: Pr
     assert (await through(Browser(house), issuer, person.slug, subject)).status_code == 303
 
 
+@pytest.mark.parametrize(("subject", "status"), [(None, 303), ("another", 401)])
+async def test_an_address_told_apart_from_the_token_is_of_the_same_subject(
+    house: House, program: Program, issuer: Issuer, subject: str | None, status: int
+) -> None:
+    person = await invited(program)
+    issuer.lie = without("email")
+    issuer.other_subject = subject
+    response = await through(Browser(house), issuer, person.slug, await known_to(issuer, person))
+    assert response.status_code == status
+
+
 @pytest.mark.parametrize("signed", ["another key", "another key of that name", "none", "HS256"])
 async def test_a_signature_by_anyone_else_is_none(house: House, program: Program, issuer: Issuer, signed: str) -> None:
     person = await invited(program)

@@ -111,6 +111,16 @@ async def test_an_unknown_account_takes_as_long_as_a_known_one(house: House, per
         assert 0.6 < statistics.median(other) / statistics.median(known) < 1.6
 
 
+async def test_the_trail_tells_of_failures_and_nothing_of_the_account(browser: Browser, person: Known) -> None:
+    await browser.sign_in(person, "not the right words")
+    person.email = "nobody@example.org"
+    await browser.sign_in(person, "not the right words")
+    async with person.program.house.owner.transaction(person.program.id, "tests") as session:
+        query = "SELECT actor, subject_id, detail FROM audit WHERE program_id = :id AND action = 'sign_in.failed'"
+        entries = (await session.execute(text(query), {"id": person.program.id})).all()
+    assert [tuple(entry) for entry in entries] == [("sign-in", person.program.id, {"method": "password"})] * 2
+
+
 # Choosing a password.
 
 
