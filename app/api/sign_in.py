@@ -15,6 +15,7 @@ from app.dependencies import state_of
 router = open_face("sign-in")
 
 Slug = Annotated[str, StringConstraints(max_length=100, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+ProgramSlug = Annotated[Slug, Query(description="The program's short name.")]
 # Not checked to be one: a wrong address is answered as an unknown one is.
 Address = Annotated[str, StringConstraints(max_length=320, pattern=r"^[^\x00-\x1f\x7f]*$")]
 # Longer than any password may be: the same letters may come as more code points than they are kept as.
@@ -93,6 +94,3 @@ async def passkey_options(request: Request, response: Response, body: ProgramIn)
 async def sign_in_with_passkey(request: Request, response: Response, visitor: VisitorOf, body: AnswerIn) -> SignedInOut:
     """Sign in with a passkey alone."""
     return let_in(request, response, await state_of(request).door.by_passkey(visitor, body.credential))
-
-
-ProgramSlug = Annotated[Slug, Query(description="The program's short name.")]

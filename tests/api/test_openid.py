@@ -124,7 +124,11 @@ async def test_an_account_that_is_somebodys_already_is_not_taken_over_by_an_addr
     house: House, program: Program, issuer: Issuer
 ) -> None:
     person = await joined(Browser(house), program)
-    assert refused(await through(Browser(house), issuer, person.slug, await known_to(issuer, person)))
+    response = await through(Browser(house), issuer, person.slug, await known_to(issuer, person))
+    assert refused(response)
+    # Nor is it told that there is one.
+    await issuer.knows("stranger", email="stranger@example.org", email_verified=True)
+    assert response.json() == (await through(Browser(house), issuer, person.slug, "stranger")).json()
 
 
 async def test_nobody_comes_in_uninvited_or_after_their_access_ended(
