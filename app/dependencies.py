@@ -231,6 +231,10 @@ class OnceRoute(APIRoute):
                 kept = Kept(problem.status, to_json(problem.document()))
                 await keep(taken.session, taken.caller, taken.key, kept)
                 return answer(kept)
+            caller: Caller | None = getattr(request.state, "caller", None)
+            if caller is not None and caller.session_id is not None:
+                # What a person sees is theirs: a shared cache knows that of keys by itself, of cookies it doesn't.
+                response.headers["Cache-Control"] = "no-store"
             taken = getattr(request.state, "once", None)
             if taken is not None:
                 kept = Kept(response.status_code, bytes(response.body), response.headers.get("etag"))

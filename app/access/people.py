@@ -52,8 +52,12 @@ class Person(Base):
 
 
 def folded(email: str) -> str:
-    """An e-mail address as it is compared: nobody's address differs from another's by capitals alone."""
-    return email.strip().casefold()
+    """An e-mail address as it is compared: nobody's address differs from another's by capitals alone.
+
+    Letters beyond ASCII stay as they are. Folded too, some would turn into others: the Kelvin sign into a k, and
+    somebody else's address into the one that was invited.
+    """
+    return "".join(letter.lower() if letter.isascii() else letter for letter in email.strip())
 
 
 async def find_program(session: AsyncSession, slug: str) -> UUID | None:

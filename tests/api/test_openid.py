@@ -120,6 +120,13 @@ async def test_an_unverified_address_binds_nobody(
     assert (await Browser(house).post("/v1/invitations/read", {"token": person.token})).status_code == 200
 
 
+async def test_an_address_that_only_looks_alike_binds_nobody(house: House, program: Program, issuer: Issuer) -> None:
+    person = await invited(program, email=f"kim-{uuid4().hex[:8]}@example.org")
+    # The Kelvin sign, which Unicode folds into a k.
+    subject = await known_to(issuer, person, email=person.email.replace("k", "\u212a"))
+    assert refused(await through(Browser(house), issuer, person.slug, subject))
+
+
 async def test_an_account_that_is_somebodys_already_is_not_taken_over_by_an_address(
     house: House, program: Program, issuer: Issuer
 ) -> None:
