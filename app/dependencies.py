@@ -16,6 +16,7 @@ from app.access.idempotency import Kept, begin, fingerprint, keep
 from app.access.keys import Gate
 from app.access.openid_sign_in import OpenIdDoor
 from app.access.roles import Action
+from app.access.session_gate import SessionGate
 from app.access.sessions import Lasting
 from app.access.sign_in import Door
 from app.access.site import SAFE_METHODS, Site
@@ -50,11 +51,12 @@ class State:
         lasting = Lasting(timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours))
         self.database = database
         self.desks = desks
-        self.gate = Gate(database, lasting.idle)
+        self.gate = Gate(database)
+        self.sessions = SessionGate(database, lasting.idle)
         self.site = Site(settings.public_url)
         self.sealer = KeySealer(settings.sealing_key)
         self.local_issuers = settings.allow_local_issuers
-        self.door = Door(database, self.gate, self.site, self.sealer, lasting)
+        self.door = Door(database, self.sessions, self.site, self.sealer, lasting)
         self.openid_door = OpenIdDoor(self.door, local=settings.allow_local_issuers)
 
 
@@ -75,7 +77,7 @@ async def caller_of(request: Request) -> Caller:
     if authorization is None and (token := request.cookies.get(house.site.session_cookie)):
         if request.method not in SAFE_METHODS:
             house.site.require_own_page(request.headers)
-        return await house.gate.person(token)
+        return await house.sessions.person(token)
     scheme, _, secret = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not secret:
         raise Unauthorized("Send your key as `Authorization: Bearer <key>`.")

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.access.tokens import new_token, token_hash
+from app.access.opaque import new_token, token_hash
 from app.core.database import Base
 from app.core.ids import new_id
 from app.core.problems import NotSignedIn

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.access.tokens import token_hash
+from app.access.opaque import token_hash
 from app.core.database import Base
 
 KNOWN = timedelta(days=400)

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.access.factors import forget_factors
+from app.access.opaque import new_token, token_hash
 from app.access.people import Person
 from app.access.sessions import close_sessions
-from app.access.tokens import new_token, token_hash
 from app.core.database import Base
 from app.core.problems import NotSignedIn
 

@@ -4,9 +4,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Collection, Coroutine
-from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ForeignKeyConstraint, LargeBinary, func, text
@@ -71,72 +69,37 @@ async def create_key(
 
 
 class Gate:
-    """Turns the secret of a request, a key or a session's token, into its caller, remembering each for a second.
+    """Turns the secret of a request into its caller, remembering each answer for a second.
 
     Requests that come while a secret is being looked up share that look-up.
     """
 
-    def __init__(self, database: Database, idle: timedelta = timedelta(minutes=30)) -> None:
-        """`idle`: for how long from now a session that is used goes on."""
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._idle = idle
-        # Keys and sessions apart: the one is never taken for the other.
-        self._keys: _Seen = {}
-        self._sessions: _Seen = {}
+        self._seen: dict[str, tuple[float, asyncio.Task[Caller]]] = {}
 
     async def caller(self, secret: str) -> Caller:
-        """The caller of this key. Raises Unauthorized when it is unknown, expired or revoked."""
-        return await self._remembered(self._keys, secret, self._find_key)
-
-    async def person(self, token: str) -> Caller:
-        """The person of this session. Raises Unauthorized when it is unknown, ended or run out."""
-        return await self._remembered(self._sessions, token, self._find_session)
-
-    def forget(self, people: Collection[UUID]) -> None:
-        """Believe no look-up of these people's sessions any more, nor one that is still under way."""
-        for token, (_, looking) in list(self._sessions.items()):
-            known = looking.done() and not looking.cancelled() and looking.exception() is None
-            if not known or looking.result().id in people:
-                del self._sessions[token]
-
-    async def _remembered(self, seen: "_Seen", secret: str, look_up: "_LookUp") -> Caller:
+        """The caller of this secret. Raises Unauthorized when it is unknown, expired or revoked."""
         now = time.monotonic()
-        found = seen.get(secret)
-        if found is None or found[0] <= now:
-            if len(seen) >= _CACHE_SIZE:
-                seen.clear()
-            found = (now + _CACHE_SECONDS, asyncio.create_task(self._kept(seen, secret, look_up)))
-            seen[secret] = found
+        seen = self._seen.get(secret)
+        if seen is None or seen[0] <= now:
+            if len(self._seen) >= _CACHE_SIZE:
+                self._seen.clear()
+            seen = (now + _CACHE_SECONDS, asyncio.create_task(self._look_up(secret)))
+            self._seen[secret] = seen
         # Shielded: one request that is cut off must not take the look-up from the others.
-        return found[1].result() if found[1].done() else await asyncio.shield(found[1])
+        return seen[1].result() if seen[1].done() else await asyncio.shield(seen[1])
 
-    async def _kept(self, seen: "_Seen", secret: str, look_up: "_LookUp") -> Caller:
+    async def _look_up(self, secret: str) -> Caller:
         try:
-            return await look_up(secret)
-        except Unauthorized:
-            raise
+            async with self._database.transaction(None, "gate") as session:
+                row = (
+                    await session.execute(text("SELECT * FROM find_key(:hash)"), {"hash": _hash(secret)})
+                ).one_or_none()
         except Exception:
             # No answer is none to remember: the next request asks again, and the database may be back by then.
-            seen.pop(secret, None)
+            self._seen.pop(secret, None)
             raise
-
-    async def _find_key(self, secret: str) -> Caller:
-        async with self._database.transaction(None, "gate") as session:
-            row = (await session.execute(text("SELECT * FROM find_key(:hash)"), {"hash": _hash(secret)})).one_or_none()
         if row is None:
             raise Unauthorized("This key is unknown, expired or revoked. Ask your program for a new one.")
         return Caller(row.id, row.program_id, row.organization_id, Role(row.role))
-
-    async def _find_session(self, token: str) -> Caller:
-        async with self._database.transaction(None, "gate") as session:
-            found = await session.execute(
-                text("SELECT * FROM find_session(:hash, :idle)"), {"hash": _hash(token), "idle": self._idle}
-            )
-            row = found.one_or_none()
-        if row is None:
-            raise Unauthorized("You are signed out. Sign in again.")
-        return Caller(row.person_id, row.program_id, row.organization_id, Role(row.role), session_id=row.session_id)
-
-
-_Seen: TypeAlias = dict[str, tuple[float, "asyncio.Task[Caller]"]]
-_LookUp: TypeAlias = Callable[[str], Coroutine[Any, Any, Caller]]

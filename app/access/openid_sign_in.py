@@ -12,10 +12,10 @@ from app.access.challenges import OVER, Kind
 from app.access.identities import bind, bound_person
 from app.access.invitations import open_invitation
 from app.access.oidc import Claims, Metadata, Provider
+from app.access.opaque import program_of_token
 from app.access.people import Person, find_person
 from app.access.providers import client_of
 from app.access.sign_in import Door, Entered, Visitor
-from app.access.tokens import program_of_token
 from app.core.problems import NotSignedIn
 
 NOT_INVITED = (

@@ -41,8 +41,8 @@ class Client:
     client_secret: str | None
 
 
-def _context(program_id: UUID, slug: str) -> bytes:
-    return f"identity-provider:{program_id}:{slug}".encode()
+def _purpose(slug: str) -> str:
+    return f"identity-provider:{slug}"
 
 
 async def put_provider(
@@ -57,7 +57,9 @@ async def put_provider(
     client_secret: str | None,
 ) -> IdentityProvider:
     """Set a provider up, or replace what was set up under its slug."""
-    sealed = None if client_secret is None else sealer.seal(client_secret.encode(), _context(program_id, slug))
+    sealed = None
+    if client_secret is not None:
+        sealed = await sealer.seal(session, program_id, _purpose(slug), client_secret.encode())
     values = {"name": name, "issuer": issuer, "client_id": client_id, "client_secret": sealed}
     row = insert(IdentityProvider).values(program_id=program_id, slug=slug, **values)
     statement = row.on_conflict_do_update(
@@ -86,5 +88,5 @@ async def client_of(session: AsyncSession, sealer: Sealer, slug: str) -> Client:
         raise NotFound("Nobody signs in this way here.")
     secret = None
     if row.client_secret is not None:
-        secret = sealer.open(row.client_secret, _context(row.program_id, slug)).decode()
+        secret = (await sealer.open(session, row.program_id, _purpose(slug), row.client_secret)).decode()
     return Client(slug, row.issuer, row.client_id, secret)

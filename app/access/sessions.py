@@ -11,7 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.access.tokens import new_token, token_hash
+from app.access.opaque import new_token, token_hash
+from app.access.session_gate import SIGNED_OUT
 from app.core.database import Base
 from app.core.ids import new_id
 from app.core.problems import Unauthorized
@@ -85,7 +86,7 @@ async def renew_session(session: AsyncSession, person_id: UUID, session_id: UUID
     query = select(SignedIn.program_id).where(SignedIn.id == session_id).with_for_update()
     program_id = await session.scalar(query)
     if program_id is None:
-        raise Unauthorized("You are signed out. Sign in again.")
+        raise Unauthorized(SIGNED_OUT)
     token = new_token(program_id)
     await session.execute(
         text("UPDATE sessions SET hash = :hash WHERE program_id = :program_id AND id = :id"),

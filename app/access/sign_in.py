@@ -17,12 +17,12 @@ from app.access import challenges, devices, passkeys, passwords, sessions
 from app.access.audit import note
 from app.access.challenges import OVER, Kind
 from app.access.invitations import NOT_VALID, invited_person, take_invitation
-from app.access.keys import Gate
+from app.access.opaque import program_of_token, token_hash
 from app.access.people import Person, find_person, find_program, folded
 from app.access.recovery import use_code
+from app.access.session_gate import SessionGate
 from app.access.sessions import CLOSED, Lasting, SignedIn, device_name
 from app.access.site import Site
-from app.access.tokens import program_of_token, token_hash
 from app.access.totp import accept_code, has_totp
 from app.access.tries import INSTALLATION, at_account, at_second_factor
 from app.core.database import Database
@@ -64,7 +64,7 @@ class Asked:
 class Door:
     """Where people come in."""
 
-    def __init__(self, database: Database, gate: Gate, site: Site, sealer: Sealer, lasting: Lasting) -> None:
+    def __init__(self, database: Database, gate: SessionGate, site: Site, sealer: Sealer, lasting: Lasting) -> None:
         self.database = database
         self.site = site
         self.sealer = sealer

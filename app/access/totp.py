@@ -42,14 +42,15 @@ class Enrolment:
     uri: str
 
 
-def _context(program_id: UUID, person_id: UUID) -> bytes:
-    return f"totp:{program_id}:{person_id}".encode()
+def _purpose(person_id: UUID) -> str:
+    return f"totp:{person_id}"
 
 
 async def begin_totp(session: AsyncSession, sealer: Sealer, program_id: UUID, person_id: UUID, email: str) -> Enrolment:
     """A secret for a new authenticator app, which counts once a code of it has been given. Raises Conflict."""
     secret = pyotp.random_base32(32)
-    values = {"secret": sealer.seal(secret.encode(), _context(program_id, person_id)), "last_step": 0}
+    sealed = await sealer.seal(session, program_id, _purpose(person_id), secret.encode())
+    values = {"secret": sealed, "last_step": 0}
     row = insert(Totp).values(program_id=program_id, person_id=person_id, **values)
     begun = await session.scalar(
         row.on_conflict_do_update(
@@ -86,7 +87,7 @@ async def accept_code(
     row = await session.scalar(select(Totp).where(Totp.person_id == person_id))
     if row is None or (row.confirmed_at is not None) != confirmed or not re.fullmatch(r"[0-9]{6}", code):
         return False
-    secret = sealer.open(row.secret, _context(row.program_id, person_id)).decode()
+    secret = (await sealer.open(session, row.program_id, _purpose(person_id), row.secret)).decode()
     try:
         step = pyotp.TOTP(secret).verify_and_get_timecode(code, valid_window=_DRIFT_STEPS)
     except OTPVerificationError:

@@ -117,7 +117,7 @@ async def test_use_moves_the_idle_end_on_once_a_minute_and_never_past_the_end(ho
     async def change(what: str) -> None:
         async with house.owner.transaction(person.program.id, "tests") as session:
             await session.execute(text(f"UPDATE sessions SET {what} WHERE person_id = :id"), {"id": person.id})
-        house.app.state.house.gate.forget({UUID(person.id)})
+        house.app.state.house.sessions.forget({UUID(person.id)})
 
     async def minutes() -> float:
         async with house.owner.transaction(person.program.id, "tests") as session:
