@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from datetime import timedelta
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Request, Response
@@ -17,8 +18,13 @@ from app.access.idempotency import Kept, begin, fingerprint, keep
 from app.access.last_use import LastUse
 from app.access.limits import Header as LimitHeader
 from app.access.limits import Limits
+from app.access.openid_sign_in import OpenIdDoor
 from app.access.permissions import SCOPES
 from app.access.roles import Action
+from app.access.session_gate import SessionGate
+from app.access.sessions import Lasting
+from app.access.sign_in import Door
+from app.access.site import SAFE_METHODS, Site
 from app.core.database import Database
 from app.core.keyring import Keyring
 from app.core.problems import (
@@ -32,6 +38,7 @@ from app.core.problems import (
     Unauthorized,
 )
 from app.core.rendering import to_json
+from app.core.settings import Settings
 from app.market.desk import Desk, Desks
 
 bearer = HTTPBearer(auto_error=False, description="A key, or an access token got with one.")
@@ -83,13 +90,19 @@ class WithLimits:
 class State:
     """What the application keeps for its routes, at `app.state.house`."""
 
-    def __init__(self, database: Database, desks: Desks, keyring: Keyring, limits: Limits) -> None:
+    def __init__(self, database: Database, desks: Desks, keyring: Keyring, limits: Limits, settings: Settings) -> None:
+        lasting = Lasting(timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours))
         self.database = database
         self.desks = desks
         self.keyring = keyring
         self.limits = limits
         self.last_use = LastUse()
         self.gate = Gate(database, limits, self.last_use)
+        self.sessions = SessionGate(database, lasting.idle)
+        self.site = Site(settings.public_url)
+        self.local_issuers = settings.allow_local_issuers
+        self.door = Door(database, self.sessions, self.site, keyring, lasting)
+        self.openid_door = OpenIdDoor(self.door, local=settings.allow_local_issuers)
 
 
 def state_of(request: Request) -> State:
@@ -108,15 +121,24 @@ House = Annotated[State, Depends(state_of)]
 
 
 async def caller_of(request: Request) -> Caller:
-    """The caller, from `Authorization: Bearer <key>`, with this request counted. Raises Unauthorized, TooManyRequests.
+    """The caller: of the key in `Authorization: Bearer <key>`, or else the person of the session's cookie; this request
+    counted.
 
-    A key anywhere else, such as in the URL, is not looked for: it would end in logs and histories.
+    A key anywhere else, such as in the URL, is not looked for: it would end in logs and histories. A cookie comes along
+    with whatever page makes a browser call, so with it an unsafe call must come from a page of ours. Raises
+    Unauthorized, CrossSite, TooManyRequests.
     """
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secret:
-        raise Unauthorized("Send your key as `Authorization: Bearer <key>`.")
     house = state_of(request)
-    caller = await house.gate.caller(secret.strip(), address_of(request))
+    authorization = request.headers.get("authorization")
+    if authorization is None and (token := request.cookies.get(house.site.session_cookie)):
+        if request.method not in SAFE_METHODS:
+            house.site.require_own_page(request.headers)
+        caller = await house.sessions.person(token)
+    else:
+        scheme, _, secret = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not secret:
+            raise Unauthorized("Send your key as `Authorization: Bearer <key>`.")
+        caller = await house.gate.caller(secret.strip(), address_of(request))
     house.limits.count(caller.id, request.scope.setdefault(LIMIT_HEADERS, []))
     return caller
 
@@ -229,7 +251,7 @@ async def open_session(request: Request) -> AsyncIterator[AsyncSession]:
     An unsafe call with an `Idempotency-Key` takes its key here; `OnceRoute` keeps the answer.
     """
     caller: Caller = request.state.caller
-    async with state_of(request).database.transaction(caller.program_id, str(caller.id)) as session:
+    async with state_of(request).door.transaction(caller.program_id, str(caller.id)) as session:
         key = None if request.method == "GET" else idempotency_key(request)
         if key is not None:
             # The precondition is part of what is asked: with another ETag it is another request.
@@ -286,7 +308,9 @@ class OnceRoute(APIRoute):
                 await keep(taken.session, taken.caller, taken.key, kept)
                 return answer(kept)
             secret = _is_secret(self.endpoint)
-            if secret:
+            caller: Caller | None = getattr(request.state, "caller", None)
+            # What a person sees is theirs: a shared cache knows that of keys by itself, of cookies it doesn't.
+            if secret or (caller is not None and caller.session_id is not None):
                 response.headers["Cache-Control"] = "no-store"
             taken = getattr(request.state, "once", None)
             if taken is not None:

@@ -8,19 +8,24 @@ from fastapi import FastAPI
 
 from app.access.limits import Limits
 from app.api import (
+    account,
     claims,
     consents,
     directory,
     disclosures,
     identities,
+    invitations,
     keys,
     me,
     oauth,
+    openid,
     openings,
     operations,
     participants,
+    people,
     program,
     referrals,
+    sign_in,
     trail,
 )
 from app.api.errors import install
@@ -44,6 +49,11 @@ FACES = (
     program,
     keys,
     oauth,
+    sign_in,
+    openid,
+    invitations,
+    account,
+    people,
     trail,
     operations,
 )
@@ -65,6 +75,7 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
             Desks(database, queue=settings.desk_queue, batch=settings.desk_batch),
             Keyring(MasterKeys.of(settings)),
             Limits(parse_quota(settings.rate_limit), parse_quota(settings.rate_limit_address)),
+            settings,
         )
         # What was imported stays for good: a garbage collection needn't walk it again, and did so for a quarter of
         # the time under a load of claims. And a request makes so many short-lived objects that counting to the
@@ -96,4 +107,5 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
     app.router.routes.extend(claims.desk_router.routes)
     for face in FACES:
         app.include_router(face.router)
+    app.include_router(openid.open_router)
     return app

@@ -121,6 +121,8 @@ async def house(shared_database: str) -> AsyncIterator[House]:
         master_keys=SecretStr(MASTER_KEYS),
         # All tests come from one address, and many of them with keys that are no good.
         rate_limit_address="100000/minute",
+        public_url="https://house.example",
+        allow_local_issuers=True,
     )
     app = create_app(settings, loops=False)
     owner = Database(shared_database, pool_size=2, as_owner=True)

@@ -31,6 +31,18 @@ TENANTS = (
     "consents",
     "disclosures",
     "referrals",
+    "people",
+    "invitations",
+    "sessions",
+    "devices",
+    "challenges",
+    "sign_in_failures",
+    "passwords",
+    "totp",
+    "recovery_codes",
+    "passkeys",
+    "identity_providers",
+    "openid_subjects",
 )
 SEALED = ("identities", "identity_marks", "demographics")
 """Tables that the app role reaches through functions alone."""
@@ -83,6 +95,20 @@ async def _furnished(connection: "asyncpg.Connection[asyncpg.Record]") -> Ledger
         new_id(),
         ledger.organization_id,
     )
+    person_id = new_id()
+    await ledger.run(
+        "INSERT INTO people (program_id, id, organization_id, role, email, name)"
+        " VALUES ($1, $2, $3, 'case_manager', 'a@example.org', 'A')",
+        person_id,
+        ledger.organization_id,
+    )
+    for table, columns in OF_PERSON.items():
+        names, values = ", ".join(columns), ", ".join(columns.values())
+        await ledger.run(f"INSERT INTO {table} (program_id, person_id, {names}) VALUES ($1, $2, {values})", person_id)
+    await ledger.run("INSERT INTO sign_in_failures VALUES ($1, '', 1, now(), now())")
+    await ledger.run(
+        "INSERT INTO identity_providers (program_id, slug, name, issuer, client_id) VALUES ($1, 'a', 'A', 'a', 'a')"
+    )
     return ledger
 
 
@@ -116,6 +142,27 @@ async def _disclosed(ledger: Ledger, claim: UUID) -> UUID:
     )
     await ledger.run("INSERT INTO demographics (program_id, subject, language) VALUES ($1, $2, 'en')", new_id())
     return consent
+
+
+_RANDOM = "uuid_send(gen_random_uuid())"
+OF_PERSON = {
+    "invitations": {"hash": _RANDOM, "expires_at": "now()"},
+    "sessions": {
+        "id": "gen_random_uuid()", "hash": _RANDOM, "device": "''", "idle_until": "now()", "expires_at": "now()",
+    },
+    "devices": {"hash": _RANDOM, "expires_at": "now()"},
+    "challenges": {
+        "id": "gen_random_uuid()", "hash": _RANDOM, "kind": "'passkey'", "data": "'{}'", "expires_at": "now()",
+    },
+    "passwords": {"hash": "''"},
+    "totp": {"secret": "''"},
+    "recovery_codes": {"hashes": "'{}'"},
+    "passkeys": {
+        "id": "gen_random_uuid()", "credential_id": _RANDOM, "public_key": "''", "sign_count": "0", "name": "''",
+    },
+    "openid_subjects": {"issuer": "'a'", "subject": "gen_random_uuid()::text"},
+}  # fmt: skip
+"""What is a person's: its columns besides whose it is, each as an SQL expression."""
 
 
 async def test_every_table_is_under_row_level_security(ledger: Ledger) -> None:
@@ -212,6 +259,12 @@ REFUSED = {
     "a consent away": "DELETE FROM consents WHERE program_id = $1",
     "a disclosure": "UPDATE disclosures SET kinds = kinds WHERE program_id = $1",
     "a disclosure away": "DELETE FROM disclosures WHERE program_id = $1",
+    "a session's end": "UPDATE sessions SET expires_at = now() + interval '1 year' WHERE program_id = $1",
+    "whose session it is": "UPDATE sessions SET person_id = person_id WHERE program_id = $1",
+    "a person's address": "UPDATE people SET email = 'b@example.org' WHERE program_id = $1",
+    "people away": "DELETE FROM people WHERE program_id = $1",
+    "whose passkey it is": "UPDATE passkeys SET public_key = '' WHERE program_id = $1",
+    "whose identity it is": "UPDATE openid_subjects SET person_id = person_id WHERE program_id = $1",
     "a program": "UPDATE programs SET slug = 'mine' WHERE program_id = $1",
 }
 
@@ -248,6 +301,22 @@ async def test_the_app_role_can_not_switch_the_guards_off(ledger: Ledger, statem
     with pytest.raises(InsufficientPrivilegeError):
         async with as_app(ledger.connection, ledger.program_id) as app:
             await app.execute(statement)
+
+
+async def test_the_app_role_makes_no_operator(ledger: Ledger) -> None:
+    for statement in (
+        "UPDATE people SET role = 'operator' WHERE program_id = $1",
+        "INSERT INTO people (program_id, id, organization_id, role, email, name)"
+        " SELECT program_id, gen_random_uuid(), organization_id, 'operator', 'op@example.org', 'Op' FROM people"
+        " WHERE program_id = $1",
+    ):
+        with pytest.raises(InsufficientPrivilegeError, match="command line alone"):
+            async with as_app(ledger.connection, ledger.program_id):
+                await ledger.run(statement)
+    # The owner of the schema does, and an operator's name is theirs to change.
+    await ledger.run("UPDATE people SET role = 'operator' WHERE program_id = $1")
+    async with as_app(ledger.connection, ledger.program_id):
+        assert await ledger.run("UPDATE people SET role = 'operator', name = 'B' WHERE program_id = $1") == "UPDATE 1"
 
 
 async def test_the_app_role_has_no_rights_above_its_own(ledger: Ledger) -> None:
@@ -328,6 +397,8 @@ async def test_the_app_role_calls_only_the_functions_that_are_its_own(ledger: Le
         "seek_identities",
         "write_demographics",
         "count_demographics",
+        "find_session",
+        "program_of",
     }
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from app.schema import protect, run_sql
 
 revision = "2026_11_24_e_trail"
-down_revision = "2026_11_24_c_casework"
+down_revision = "2026_11_24_d_people"
 branch_labels = None
 depends_on = None
 

@@ -13,13 +13,17 @@ from app.core.problems import Forbidden
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is calling. `scopes`: what a key was narrowed to, None for all that its role may do."""
+    """Who is calling. `scopes`: what a key was narrowed to, None for all that its role may do.
+
+    `session_id`: the session of a person who has signed in, None for a key.
+    """
 
     id: UUID
     program_id: UUID
     organization_id: UUID
     role: Role
     scopes: frozenset[str] | None = None
+    session_id: UUID | None = None
 
     def may(self, action: Action, thing: Any = None) -> bool:
         """Whether the permission table lets this caller do `action`: at all, or with `thing` if one is given."""

@@ -40,7 +40,7 @@ REFERRED = Whose("for referrals that one made oneself", "referred_by", "id")
 
 Grants = dict[Action, Whose | tuple[Whose, ...]]
 
-_EVERYONE: Grants = {Action.READ_SELF: ANYONES, Action.READ_PROGRAM: ANYONES}
+_EVERYONE: Grants = {Action.READ_SELF: ANYONES, Action.KEEP_ACCOUNT: ANYONES, Action.READ_PROGRAM: ANYONES}
 _READER: Grants = _EVERYONE | {Action.READ_DIRECTORY: ANYONES}
 _WORKER: Grants = _READER | {
     Action.SEARCH: ANYONES,

@@ -31,6 +31,7 @@ class Action(StrEnum):
     """What a route lets a caller do, worded to follow "may"."""
 
     READ_SELF = "see who one is to the program"
+    KEEP_ACCOUNT = "keep one's own account: password, second factors and sessions"
     READ_PROGRAM = "read the program's policy"
     SET_POLICY = "change the program's policy"
     READ_DIRECTORY = "read organizations, locations and services"
@@ -54,6 +55,7 @@ class Action(StrEnum):
     FOLLOW_REFERRAL = "see whether contact was made and intake completed"
     WORK_REFERRAL = "take up referrals and record contact and intake"
     INVITE_PEOPLE = "invite people, change their roles and end their access"
+    SET_SIGN_IN = "say with which identity providers people sign in"
     MAKE_KEYS = "make and rotate keys"
     REVOKE_KEYS = "see keys and people without what they hold, and revoke keys"
     READ_TRAIL = "read and export the trail"

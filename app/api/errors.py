@@ -48,7 +48,8 @@ _TITLES = {
     413: "The body is too large",
     422: "Understood but not acceptable; `errors` names the fields",
     428: "If-Match is missing",
-    429: "Too many requests; try again after Retry-After seconds",
+    429: "Too many requests, or too many failures from here; try again after Retry-After seconds",
+    502: "The identity provider can't be reached or trusted",
     503: "Too busy or not reachable; try again after Retry-After seconds",
 }
 

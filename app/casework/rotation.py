@@ -5,11 +5,13 @@ All of it is the schema's owner's work, from the command line: the app role can'
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Table, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.access import providers, totp
 from app.access.audit import note
 from app.casework import consents, demographics, identity, marks, referrals
 from app.casework.identity import Identity, IdentityMark, SealedIdentity
@@ -32,7 +34,7 @@ class SealedColumn:
     table: str
     id: str
     column: str
-    purpose: Callable[[UUID], str]
+    purpose: Callable[[Any], str]
 
     @property
     def of(self) -> Table:
@@ -45,6 +47,8 @@ SEALED = (
     SealedColumn(IDENTITIES, "participant_id", "sealed", identity.purpose),
     SealedColumn("consents", "id", "sealed", consents.purpose),
     SealedColumn("consents", "id", "ended_words", consents.end_purpose),
+    SealedColumn("totp", "person_id", "secret", totp.purpose),
+    SealedColumn("identity_providers", "slug", "client_secret", providers.purpose),
     SealedColumn("referrals", "id", "person", referrals.purpose),
     SealedColumn("referrals", "id", "reference", referrals.reference_purpose),
 )

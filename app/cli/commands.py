@@ -17,7 +17,8 @@ from app import schema
 from app.access.canon import Head, NotATrail
 from app.access.permissions import SCOPES
 from app.access.roles import Role
-from app.cli import data, keyring, keys, trail
+from app.access.site import Site
+from app.cli import data, keyring, keys, people, trail
 from app.cli.doctor import examine
 from app.cli.output import console, explained, fail
 from app.cli.permissions import page as permissions_page
@@ -43,6 +44,8 @@ cli = typer.Typer(
 )
 key_cli = typer.Typer(help="Make, list and revoke keys.", no_args_is_help=True)
 cli.add_typer(key_cli, name="key")
+person_cli = typer.Typer(help="Invite people to sign in.", no_args_is_help=True)
+cli.add_typer(person_cli, name="person")
 program_cli = typer.Typer(help="Set up programs.", no_args_is_help=True)
 cli.add_typer(program_cli, name="program")
 trail_cli = typer.Typer(help="The audit trail.", no_args_is_help=True)
@@ -199,6 +202,29 @@ def revoke_key(key_id: Annotated[UUID, typer.Argument(metavar="ID", help="The ke
         migrated(where)
         asyncio.run(keys.revoke(where, key_id))
         console.print(f"{key_id} opens nothing any more.")
+
+
+@person_cli.command("invite")
+def invite_person(
+    program: Annotated[str, typer.Option(help="The program's slug, such as demo.")],
+    role: Annotated[str, typer.Option(help=f"One of {', '.join(Role)}.")],
+    email: Annotated[str, typer.Option(help="The person's e-mail address.")],
+    organization: Annotated[
+        str | None, typer.Option(help="The organization's slug or id; a fitting one if left out.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The person's name; their address if left out.")] = None,
+) -> None:
+    """Invite a person, or invite them again, and print the link. It is good once, for seven days."""
+    try:
+        parsed = Role.parse(role)
+    except ValueError as error:
+        raise fail(str(error)) from error
+    settings = Settings()
+    with explained(), home(settings) as where:
+        migrated(where)
+        made = asyncio.run(people.invite(where, program, organization, parsed, email, name or email))
+    console.print(f"Give this link to {made.person.email} alone. It is good once, until {made.expires_at:%d %B %Y}:")
+    typer.echo(made.link(Site(settings.public_url).origin))
 
 
 @cli.command("import")

@@ -75,7 +75,7 @@ async def create(
     expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
     async with _owner(home) as session:
         program_id = (await _program(session, program_slug)).program_id
-        organization_id = await _organization(session, program_id, organization, role)
+        organization_id = await find_organization(session, program_id, organization, role)
         return await make(session, program_id, organization_id, role, expires_at, name=name, scopes=scopes)
 
 
@@ -123,10 +123,11 @@ async def make(
     return Made(key.id, secret, role, program_id, organization_id)
 
 
-async def _organization(session: AsyncSession, program_id: UUID, named: str | None, role: Role) -> UUID:
+async def find_organization(session: AsyncSession, program_id: UUID, named: str | None, role: Role) -> UUID:
     """The organization of this id, name or slug, which is the name in small letters and hyphens.
 
     Without one a fitting one: for a provider an organization with services, for everyone else one without.
+    Raises NotReady.
     """
     where: ColumnElement[bool]
     if named is None:

@@ -67,12 +67,28 @@ class Unauthorized(Problem):
         super().__init__(detail, headers={"WWW-Authenticate": 'Bearer realm="openberth"'})
 
 
+class NotSignedIn(Problem):
+    """401: what was given to sign in with is not right. The same words whatever was wrong with it."""
+
+    status = 401
+    slug = "not-signed-in"
+    title = "That did not sign you in"
+
+
 class Forbidden(Problem):
     """403: the caller's role may not do this."""
 
     status = 403
     slug = "forbidden"
     title = "Your role may not do this"
+
+
+class CrossSite(Problem):
+    """403: the request has a session's cookie but was not made by a page of ours."""
+
+    status = 403
+    slug = "cross-site"
+    title = "This request came from another site"
 
 
 class NotFound(Problem):
@@ -188,6 +204,16 @@ class TooManyRequests(Problem):
 
     def __init__(self, detail: str, *, retry_after: int) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after)})
+
+
+class TooManyTries(TooManyRequests):
+    """429: too many failures from here; try again after `Retry-After` seconds."""
+
+    slug = "too-many-tries"
+    title = "Too many tries"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"That failed too often from where you are. Try again in {seconds} s.", retry_after=seconds)
 
 
 class Busy(Problem):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from limits import RateLimitItem, parse
 from pydantic import AfterValidator, Field, SecretStr
@@ -21,6 +22,13 @@ def _quota(words: str) -> str:
 
 
 Quota = Annotated[str, AfterValidator(_quota)]
+
+
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError("give scheme, host and port alone, such as https://openberth.example.org")
+    return f"{parts.scheme}://{parts.netloc}".lower()
 
 
 class Settings(BaseSettings):
@@ -58,5 +66,20 @@ class Settings(BaseSettings):
     rate_limit_address: Quota = Field(
         default="30/minute",
         description="How often one address may show a key that is no good, sign in, or ask for a token.",
+    )
+    public_url: Annotated[str, AfterValidator(_address)] = Field(
+        default="http://127.0.0.1:8000",
+        description="Where people's browsers reach Openberth: scheme, host and port. With https, cookies are Secure. "
+        "Passkeys need a name here, such as http://localhost:8000: browsers allow them no bare address.",
+    )
+    session_idle_minutes: int = Field(
+        default=30, ge=1, le=1440, description="A person who does nothing for so long is signed out."
+    )
+    session_hours: int = Field(
+        default=12, ge=1, le=168, description="A person signs in again after so long, whatever they do."
+    )
+    allow_local_issuers: bool = Field(
+        default=False,
+        description="Let an OpenID Connect issuer be on this machine, and without TLS. For development alone.",
     )
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")

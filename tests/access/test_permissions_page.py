@@ -20,9 +20,6 @@ def section(role: Role) -> str:
 @pytest.mark.parametrize("role", Role)
 def test_a_role_is_told_all_that_it_may_do_and_nothing_else(role: Role) -> None:
     said = section(role)
-    if role is Role.PROGRAM_MANAGER:
-        assert "A program manager may do everything" in said
-        return
     lines = {line.removeprefix("- ").rstrip(";.") for line in said.splitlines() if line.startswith("- ")}
     assert lines == {sentence(role, action) for action in PERMISSIONS[role]}
     assert len(lines) == len(PERMISSIONS[role])
@@ -52,4 +49,4 @@ def test_it_reads_aloud(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "- confirm, extend or release claims that workers of one's own organization made;" in page()
     assert "An officer may\n" in page()
     monkeypatch.setitem(PERMISSIONS[Role.EVALUATOR], Action.PUBLISH, OWN)
-    assert "- publish, change, attest and withdraw openings within one's own organization." in section(Role.EVALUATOR)
+    assert "- publish, change, attest and withdraw openings within one's own organization;" in section(Role.EVALUATOR)

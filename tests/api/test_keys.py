@@ -111,7 +111,7 @@ async def test_the_same_call_again_makes_no_second_key_and_shows_no_secret(progr
     assert secret[-20:] not in await everything_stored(program)
     named = [key["name"] for key in (await program.call("GET", "/v1/keys")).json()["items"]]
     assert named.count("A system") == 1
-    assert (await program.call("POST", "/v1/keys", key="k", json=asked(program, name="B"))).status_code == 422
+    assert (await program.call("POST", "/v1/keys", key="k", json=asked(program, name="B"))).status_code == 409
 
 
 async def test_racing_repeats_of_one_call_show_one_secret(program: Program) -> None:

@@ -106,7 +106,13 @@ async def test_every_sealed_column_is_rotated(owner: Database) -> None:
         )
         columns = {tuple(row) for row in found}
     known = {(each.table, each.column) for each in SEALED}
-    assert columns == known | {("data_keys", "wrapped"), ("identity_marks", "mark")}
+    assert columns == known | {
+        ("data_keys", "wrapped"),
+        ("identity_marks", "mark"),
+        ("passkeys", "credential_id"),
+        ("passkeys", "public_key"),
+        ("sign_in_failures", "counter"),
+    }
 
 
 async def test_master_keys_are_replaced_by_wrapping_again_and_the_old_one_may_go(

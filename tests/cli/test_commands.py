@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
 
@@ -88,6 +89,26 @@ async def test_what_makes_or_ends_no_key_is_explained(own_database: str) -> None
     assert "openberth key list" in nobody.err
     assert "'nowhere'" in nowhere.err
     assert "Traceback" not in scope.err + nobody.err + nowhere.err
+
+
+async def test_the_machine_invites_operators_and_anyone_again(own_database: str) -> None:
+    url = {"OPENBERTH_DATABASE_URL": own_database, "OPENBERTH_PUBLIC_URL": "https://berths.example.org"}
+    await openberth("demo", **url)
+    invite = ("person", "invite", "--program", "demo", "--email", "Op@Example.org", "--role", "operator")
+    first, again = await openberth(*invite, **url), await openberth(*invite, **url)
+    assert (first.status, again.status) == (0, 0), first.err + again.err
+    links = [done.out.strip().splitlines()[-1] for done in (first, again)]
+    assert all(link.startswith("https://berths.example.org/invitation#") for link in links)
+    connection = await asyncpg.connect(own_database)
+    people = await connection.fetch("SELECT role, email FROM people")
+    hashes = await connection.fetch("SELECT hash FROM invitations")
+    traced = await connection.fetch("SELECT DISTINCT actor FROM audit WHERE action = 'person.invited'")
+    await connection.close()
+    assert [tuple(row) for row in people] == [("operator", "op@example.org")]
+    assert [row["hash"] for row in hashes] == [sha256(links[1].split("#")[1].encode()).digest()]
+    assert [row["actor"] for row in traced] == ["operator"]
+    wrong = await openberth("person", "invite", "--program", "demo", "--email", "nobody", "--role", "officer", **url)
+    assert (wrong.status, "'nobody' is no e-mail address" in wrong.err) == (1, True)
 
 
 async def test_wrong_names_are_explained(own_database: str) -> None:

@@ -14,7 +14,7 @@ WORKERS = {Role.CASE_MANAGER, Role.OUTREACH_WORKER, Role.PARTNER_SYSTEM}
 RECEIVERS = {Role.PROVIDER, Role.PARTNER_SYSTEM}
 JUSTICE = {Role.OFFICER, Role.PROSECUTOR}
 MANAGER = {Role.PROGRAM_MANAGER}
-ANYBODY = {Action.READ_SELF, Action.READ_PROGRAM}
+ANYBODY = {Action.READ_SELF, Action.KEEP_ACCOUNT, Action.READ_PROGRAM}
 
 
 def who_may(action: Action) -> set[Role]:
@@ -61,7 +61,10 @@ def test_workers_claim_and_steer_and_providers_publish_and_receive() -> None:
 
 def test_only_the_program_manager_sets_rules_adds_organizations_and_lets_people_in() -> None:
     assert set(PERMISSIONS[Role.PROGRAM_MANAGER]) == set(Action)
-    for action in (Action.SET_POLICY, Action.ADD_ORGANIZATION, Action.MAKE_KEYS, Action.INVITE_PEOPLE):
+    for action in (
+        *(Action.SET_POLICY, Action.ADD_ORGANIZATION),
+        *(Action.MAKE_KEYS, Action.INVITE_PEOPLE, Action.SET_SIGN_IN),
+    ):
         assert who_may(action) == MANAGER
 
 
