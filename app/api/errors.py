@@ -99,6 +99,8 @@ def from_validation(error: RequestValidationError) -> Problem:
         where = [str(part) for part in each["loc"]]
         field = ".".join(where[1:]) or where[0]
         message = each["msg"].removeprefix("Value error, ")
+        if each["type"] == "extra_forbidden":
+            message = "There is no such field here: see /docs for those there are"
         errors.append({"field": _cut(field, 200), "message": _cut(message[:1].upper() + message[1:], 1500)})
     detail = "; ".join(f"{each['field']}: {each['message']}" for each in errors[:5])
     return Invalid(f"The request can't be accepted. {_cut(detail, 2000)}", errors=errors[:50])

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.access.keys import Key, create_key
 from app.access.programs import Program, add_program, find_program
 from app.access.roles import Role
-from app.cli.output import console
+from app.cli.output import print_whole
 from app.core.database import Database
 from app.core.ids import new_id
 from app.home import Home, NotReady
@@ -158,21 +158,19 @@ async def find_organization(session: AsyncSession, program_id: UUID, named: str 
 def show(keys: list[Made]) -> None:
     """Print keys for a person to copy: each on one line, whatever the width of the terminal."""
     table = Table("Role", "Key (shown this once)", show_edge=False)
-    table.columns[1].no_wrap = True
     for key in keys:
         table.add_row(key.role, key.secret)
-    console.print(table, soft_wrap=True)
+    print_whole(table)
 
 
 def show_list(keys: list[Key]) -> None:
     """Print what there is to know of keys."""
     table = Table("Id", "Begins", "Role", "Name", "Scopes", "Last used", "State", show_edge=False)
-    table.columns[0].no_wrap = True
     for key in keys:
         used = "" if key.last_used_at is None else f"{key.last_used_at:%Y-%m-%d}"
         scopes = "" if key.scopes is None else " ".join(key.scopes)
         table.add_row(str(key.id), key.prefix or "", key.role, key.name, scopes, used, _state(key))
-    console.print(table, soft_wrap=True)
+    print_whole(table)
 
 
 def _state(key: Key) -> str:

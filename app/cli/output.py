@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import typer
 from rich.console import Console
+from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 
 from app.core.embedded import ClusterError
@@ -15,6 +16,12 @@ from providers.records import NotThisFormat
 
 console = Console()
 errors = Console(stderr=True)
+WIDEST = 1000
+
+
+def print_whole(table: Table) -> None:
+    """Print a table as wide as it is, whatever the width of the terminal: what is to be copied is never cut."""
+    Console(width=WIDEST, soft_wrap=True).print(table)
 
 
 def fail(message: str) -> typer.Exit:
