@@ -8,6 +8,7 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
+from starlette.requests import HTTPConnection
 from starlette.types import Message
 
 from app.access.callers import Caller
@@ -25,6 +26,7 @@ from app.core.problems import (
     Unauthorized,
 )
 from app.core.rendering import to_json
+from app.delivery.hub import Hub
 from app.market.desk import Desk, Desks
 
 bearer = HTTPBearer(auto_error=False, description="A key made by `openberth key create`.")
@@ -39,24 +41,25 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 class State:
     """What the application keeps for its routes, at `app.state.house`."""
 
-    def __init__(self, database: Database, desks: Desks) -> None:
+    def __init__(self, database: Database, desks: Desks, *, live_sockets: int = 10_000) -> None:
         self.database = database
         self.desks = desks
         self.gate = Gate(database)
+        self.hub = Hub(database, self.gate, most=live_sockets)
 
 
-def state_of(request: Request) -> State:
+def state_of(connection: HTTPConnection) -> State:
     """The application's state."""
-    house: State = request.app.state.house
+    house: State = connection.app.state.house
     return house
 
 
-async def caller_of(request: Request) -> Caller:
-    """The caller, from `Authorization: Bearer <key>`. Raises Unauthorized."""
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+async def caller_of(connection: HTTPConnection) -> Caller:
+    """The caller, from `Authorization: Bearer <key>`, of a request or a socket. Raises Unauthorized."""
+    scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not secret:
         raise Unauthorized("Send your key as `Authorization: Bearer <key>`.")
-    return await state_of(request).gate.caller(secret.strip())
+    return await state_of(connection).gate.caller(secret.strip())
 
 
 def requires(action: Action) -> Any:
@@ -148,8 +151,9 @@ async def open_session(request: Request) -> AsyncIterator[AsyncSession]:
     An unsafe call with an `Idempotency-Key` takes its key here; `OnceRoute` keeps the answer.
     """
     caller: Caller = request.state.caller
-    async with state_of(request).database.transaction(caller.program_id, str(caller.id)) as session:
-        key = None if request.method == "GET" else idempotency_key(request)
+    reads = request.method == "GET"
+    async with state_of(request).database.transaction(caller.program_id, str(caller.id), reads=reads) as session:
+        key = None if reads else idempotency_key(request)
         if key is not None:
             # The precondition is part of what is asked: with another ETag it is another request.
             precondition = request.headers.get("if-match", "").encode()

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from app.api import claims, directory, me, openings, operations, participants, program
+from app.api import claims, directory, events, live, me, openings, operations, participants, program, watches
 from app.api.errors import install
+from app.api.live import farewell
 from app.core.database import Database
 from app.core.settings import Settings
 from app.dependencies import State
@@ -26,7 +27,8 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         assert settings.database_url, "whoever starts the application has found or started a database"
         database = Database(settings.database_url, pool_size=settings.pool_size)
-        app.state.house = State(database, Desks(database, queue=settings.desk_queue, batch=settings.desk_batch))
+        desks = Desks(database, queue=settings.desk_queue, batch=settings.desk_batch)
+        house = app.state.house = State(database, desks, live_sockets=settings.live_sockets)
         # What was imported stays for good: a garbage collection needn't walk it again, and did so for a quarter of
         # the time under a load of claims. And a request makes so many short-lived objects that counting to the
         # usual 700 meant to collect with each; nearly all of them die by themselves.
@@ -34,12 +36,14 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)
         try:
-            if loops:
-                async with working(database):
+            with farewell(house.hub):
+                if loops:
+                    async with working(database, settings, house.hub):
+                        yield
+                else:
                     yield
-            else:
-                yield
         finally:
+            await house.hub.stop()
             await database.close()
 
     app = FastAPI(
@@ -53,6 +57,7 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
     install(app)
     # Not included but laid in directly: a route of an included router is found anew for each request.
     app.router.routes.extend(claims.desk_router.routes)
-    for face in (me, claims, openings, directory, participants, program, operations):
+    app.router.routes.append(live.socket)
+    for face in (me, claims, openings, events, live, watches, directory, participants, program, operations):
         app.include_router(face.router)
     return app

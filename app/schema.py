@@ -10,9 +10,10 @@ from app.access import audit, idempotency, keys, programs
 from app.casework import participants
 from app.core import events
 from app.core.database import Base
+from app.delivery import log, watches
 from app.market import directory, tables
 
-MODULES = (audit, idempotency, keys, programs, participants, events, directory, tables)
+MODULES = (audit, idempotency, keys, programs, participants, events, directory, tables, log, watches)
 """Importing these registers their tables; a noun with a table of its own adds itself here."""
 
 METADATA = Base.metadata

@@ -4,10 +4,12 @@ import asyncio
 import hashlib
 import secrets
 import time
+from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, LargeBinary, func, text
+from sqlalchemy import ForeignKeyConstraint, LargeBinary, Row, func, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -76,7 +78,7 @@ class Gate:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._seen: dict[str, tuple[float, asyncio.Task[Caller]]] = {}
+        self._seen: dict[str, tuple[float, asyncio.Future[Caller]]] = {}
 
     async def caller(self, secret: str) -> Caller:
         """The caller of this secret. Raises Unauthorized when it is unknown, expired or revoked."""
@@ -101,5 +103,37 @@ class Gate:
             self._seen.pop(secret, None)
             raise
         if row is None:
-            raise Unauthorized("This key is unknown, expired or revoked. Ask your program for a new one.")
-        return Caller(row.id, row.program_id, row.organization_id, Role(row.role))
+            raise _unknown()
+        return _caller(row)
+
+    async def refresh(self, secrets: Collection[str]) -> None:
+        """Look all of these up anew in one statement, whatever is remembered: for those who stay connected."""
+        if not secrets:
+            return
+        listed = list(secrets)
+        async with self._database.transaction(None, "gate", reads=True) as session:
+            rows = await session.execute(
+                text(
+                    "SELECT h.nr, k.* FROM unnest(CAST(:hashes AS bytea[])) WITH ORDINALITY AS h (hash, nr)"
+                    " CROSS JOIN LATERAL find_key(h.hash) k"
+                ),
+                {"hashes": [_hash(secret) for secret in listed]},
+            )
+        found = {row.nr: row for row in rows}
+        until = time.monotonic() + _CACHE_SECONDS
+        for nr, secret in enumerate(listed, 1):
+            answer = asyncio.get_running_loop().create_future()
+            if nr in found:
+                answer.set_result(_caller(found[nr]))
+            else:
+                answer.set_exception(_unknown())
+                answer.exception()  # Seen: it is raised to whoever asks.
+            self._seen[secret] = (until, answer)
+
+
+def _caller(row: Row[Any]) -> Caller:
+    return Caller(row.id, row.program_id, row.organization_id, Role(row.role))
+
+
+def _unknown() -> Unauthorized:
+    return Unauthorized("This key is unknown, expired or revoked. Ask your program for a new one.")

@@ -43,6 +43,7 @@ _TITLES = {
     403: "The caller's role may not do this",
     404: "No such thing that the caller may see",
     409: "The present state doesn't allow it",
+    410: "Older than the log is kept, or beyond its end: take a snapshot",
     412: "Changed since the ETag in If-Match",
     413: "The body is too large",
     422: "Understood but not acceptable; `errors` names the fields",

@@ -17,9 +17,9 @@ from app.access.roles import Role
 from app.cli import data, keys
 from app.cli.doctor import examine
 from app.cli.output import console, explained, fail
-from app.core.database import Database
+from app.core.database import Database, plain_url
 from app.core.settings import Settings
-from app.home import Home, home, migrated, plain
+from app.home import Home, home, migrated
 from app.home import migrate as bring_up
 from app.main import create_app
 from app.simulate import simulate as run_city
@@ -61,7 +61,7 @@ def serve(
             keys.show(asyncio.run(data.load_demo(where)))
         console.print(f"[bold]Openberth[/] on http://{host}:{port} · API at http://{host}:{port}/docs")
         if where.embedded:
-            console.print(f'Database: psql "{plain(where.url)}"', soft_wrap=True)
+            console.print(f'Database: psql "{plain_url(where.url)}"', soft_wrap=True)
         # What serves is started by import path, possibly in further processes: they are told by environment.
         os.environ["OPENBERTH_DATABASE_URL"] = where.url
         uvicorn.run(
@@ -85,13 +85,13 @@ def work() -> None:
     async def forever(where: Home) -> None:
         database = Database(where.url, pool_size=2)
         try:
-            await run_loops(database)
+            await run_loops(database, settings.model_copy(update={"database_url": where.url}))
         finally:
             await database.close()
 
     with explained(), home(settings) as where:
         migrated(where)
-        console.print("Sweeping lapsed holds. Ctrl-C ends it.")
+        console.print("Sweeping lapsed holds, numbering events. Ctrl-C ends it.")
         asyncio.run(forever(where))
 
 

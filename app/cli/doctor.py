@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import asyncpg
 
 from app import schema
-from app.core.database import APP_ROLE
-from app.home import Home, NotReady, plain, revision
+from app.core.database import APP_ROLE, plain_url
+from app.home import Home, NotReady, revision
 
 OLDEST = 150000
 
@@ -26,7 +26,7 @@ async def examine(home: Home) -> list[Finding]:
         found = await revision(home.owner_url)
     except NotReady as error:
         return [Finding("Database", False, str(error))]
-    connection = await asyncpg.connect(plain(home.owner_url))
+    connection = await asyncpg.connect(plain_url(home.owner_url))
     try:
         findings = [await _version(connection), await _role(connection)]
         head = schema.head()

@@ -28,4 +28,11 @@ class Settings(BaseSettings):
         default=5000, ge=1, description="Claims that may wait at one program's desk before the answer is 503."
     )
     desk_batch: int = Field(default=128, ge=1, le=1000, description="The most claims in one transaction.")
+    nats_url: str | None = Field(
+        default=None,
+        description="NATS with JetStream, as nats://host:4222, to wake the hubs of other machines. "
+        "Without it, PostgreSQL's LISTEN and NOTIFY does.",
+    )
+    log_days: int = Field(default=30, ge=1, le=3650, description="How long the ordered log is kept.")
+    live_sockets: int = Field(default=10_000, ge=1, description="Live sockets and streams that one process holds.")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
