@@ -20,6 +20,8 @@ TENANTS = (
     "claims",
     "unmet_needs",
     "events",
+    "log_pages",
+    "watches",
     "audit",
     "idempotency",
 )
@@ -51,6 +53,14 @@ async def _furnished(connection: "asyncpg.Connection[asyncpg.Record]") -> Ledger
         " VALUES ($1, $2, 'k', '', 201, '')",
         new_id(),
     )
+    await ledger.run(
+        "INSERT INTO watches (program_id, id, caller_id, organization_id, need, until)"
+        " VALUES ($1, $2, $2, $3, '{}', now() + interval '1 h')",
+        new_id(),
+        ledger.organization_id,
+    )
+    async with as_app(ledger.connection, ledger.program_id) as app:
+        await app.fetch("SELECT * FROM number_events(1000, false)")
     return ledger
 
 
@@ -179,7 +189,9 @@ async def test_the_app_role_calls_only_the_functions_that_are_its_own(ledger: Le
             "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"
             " AND has_function_privilege(oid, 'EXECUTE')"
         )
-    assert {row["proname"] for row in callable_} == {"expire_lapsed", "find_key", "every_program", "note"}
+    assert {row["proname"] for row in callable_} == {"expire_lapsed", "find_key", "every_program", "note",
+        "number_events", "programs_behind", "forget_events", "tell_watchers",
+    }  # fmt: skip
 
 
 async def test_a_claim_of_the_app_role_moves_the_count_all_the_same(ledger: Ledger) -> None:

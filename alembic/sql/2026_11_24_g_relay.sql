@@ -37,7 +37,7 @@ BEGIN
   from_xid := coalesce(head.seen_xid, 1);
   from_open := coalesce(head.seen_open, '{}');
   -- A dump that was restored elsewhere: transactions are counted anew there. What has no number is found by name.
-  restored := head.cluster <> home;
+  restored := coalesce(head.cluster <> home, false);
   most := p_limit + 1;
 
   WITH moment AS (
@@ -48,11 +48,11 @@ BEGIN
                          WHERE pg_current_xact_id_if_assigned() IS NOT NULL) AS open
       FROM pg_current_snapshot() s
   ), fresh AS (
-    SELECT e.xid, e.id FROM events e WHERE NOT coalesce(restored, false) AND e.program_id = program AND e.xid >= from_xid
+    SELECT e.xid, e.id FROM events e WHERE NOT restored AND e.program_id = program AND e.xid >= from_xid
     UNION ALL
     SELECT e.xid, e.id
       FROM unnest(from_open) o (xid)
-      JOIN events e ON NOT coalesce(restored, false) AND e.program_id = program AND e.xid = o.xid
+      JOIN events e ON NOT restored AND e.program_id = program AND e.xid = o.xid
     UNION ALL
     SELECT e.xid, e.id FROM events e
      WHERE restored AND e.program_id = program AND e.xid > 0
@@ -69,12 +69,10 @@ BEGIN
     INSERT INTO log_pages (program_id, last_number, event_ids, xids, seen_xid, seen_open, taking_xid, taking_open,
                            cluster)
     SELECT program, latest + max(p.nr), array_agg(p.id ORDER BY p.nr), array_agg(p.xid ORDER BY p.nr),
-           CASE WHEN p.some_left AND NOT coalesce(restored, false) THEN from_xid
-                ELSE coalesce(head.taking_xid, m.xid) END,
-           CASE WHEN p.some_left AND NOT coalesce(restored, false) THEN from_open
-                ELSE coalesce(head.taking_open, m.open) END,
-           CASE WHEN p.some_left THEN coalesce(head.taking_xid, m.xid) END,
-           CASE WHEN p.some_left THEN coalesce(head.taking_open, m.open) END,
+           CASE WHEN restored THEN m.xid WHEN p.some_left THEN from_xid ELSE coalesce(head.taking_xid, m.xid) END,
+           CASE WHEN restored THEN m.open WHEN p.some_left THEN from_open ELSE coalesce(head.taking_open, m.open) END,
+           CASE WHEN p.some_left AND NOT restored THEN coalesce(head.taking_xid, m.xid) END,
+           CASE WHEN p.some_left AND NOT restored THEN coalesce(head.taking_open, m.open) END,
            CASE WHEN p.some_left AND restored THEN head.cluster ELSE home END
       FROM placed p CROSS JOIN moment m
      WHERE p.nr <= p_limit
@@ -84,7 +82,7 @@ BEGIN
   SELECT coalesce(max(w.last_number), latest), coalesce(sum(w.events), 0), coalesce(bool_or(w.unfinished), false)
     INTO latest, numbered, more FROM written w;
   -- A snapshot that was worked through to its end is not the present one: there may be more since.
-  more := more OR (numbered > 0 AND (head.taking_xid IS NOT NULL OR coalesce(restored, false)));
+  more := more OR (numbered > 0 AND (head.taking_xid IS NOT NULL OR restored));
   watched := numbered > 0 AND EXISTS (
     SELECT FROM watches w WHERE w.program_id = program AND w.ended_at IS NULL AND w.until > clock_timestamp());
   IF p_notify AND numbered > 0 THEN

@@ -19,13 +19,14 @@ from app.cli.doctor import examine
 from app.cli.output import console, explained, fail
 from app.core.database import Database, plain_url
 from app.core.settings import Settings
+from app.delivery import asyncapi
 from app.home import Home, home, migrated
 from app.home import migrate as bring_up
 from app.main import create_app
 from app.simulate import simulate as run_city
 from app.worker import work as run_loops
 
-OPENAPI = Path(__file__).parents[2] / "openapi" / "openapi.json"
+SPECS = Path(__file__).parents[2] / "openapi"
 
 cli = typer.Typer(
     name="openberth",
@@ -215,16 +216,21 @@ def doctor() -> None:
 
 @cli.command()
 def spec(
-    check: Annotated[bool, typer.Option("--check", help="Only say whether the file is up to date.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the files are up to date.")] = False,
 ) -> None:
-    """Write the OpenAPI document to openapi/openapi.json."""
-    document = create_app(Settings(database_url="postgresql://")).openapi()
-    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    if check:
-        if not OPENAPI.exists() or OPENAPI.read_text(encoding="utf-8") != text:
-            raise fail(f"{OPENAPI.name} is not what the code says: run `make spec`.")
-        console.print(f"{OPENAPI.name} is up to date.")
-        return
-    OPENAPI.parent.mkdir(exist_ok=True)
-    OPENAPI.write_text(text, encoding="utf-8")
-    console.print(f"Wrote {OPENAPI.name}: {len(document['paths'])} paths.")
+    """Write the OpenAPI and AsyncAPI documents to openapi/."""
+    documents = {
+        "openapi.json": create_app(Settings(database_url="postgresql://")).openapi(),
+        "asyncapi.json": asyncapi.document(),
+    }
+    for name, document in documents.items():
+        file = SPECS / name
+        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        if check:
+            if not file.exists() or file.read_text(encoding="utf-8") != text:
+                raise fail(f"{name} is not what the code says: run `make spec`.")
+            console.print(f"{name} is up to date.")
+            continue
+        SPECS.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        console.print(f"Wrote {name}.")
