@@ -131,13 +131,14 @@ BEGIN
   RETURN forgotten;
 END $$
 ;;
--- What an event of an opening says of the moment before: how many units could be claimed then. Whoever watches for
--- an opening is told when it comes free, not each time that it is attested again.
+-- What an event of an opening says of the moment before: how many units could be claimed then, and by which
+-- version of its terms. Whoever watches for an opening is told when it comes free, not each time that it is attested
+-- again; and a board that shows it takes it off when its terms no longer fit.
 CREATE OR REPLACE FUNCTION openings_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
   INSERT INTO events (program_id, type, subject_id, data)
-  SELECT n.program_id, opening_change(b, n), n.id, opening_facts(n) || jsonb_build_object('units_open_before',
+  SELECT n.program_id, opening_change(b, n), n.id, opening_facts(n) || jsonb_build_object('version_before', b.version, 'units_open_before',
            CASE WHEN b.withdrawn_at IS NULL AND b.fresh_until > statement_timestamp()
                  AND coalesce(b.ends_at > statement_timestamp(), true) THEN b.units_total - b.units_taken ELSE 0 END)
     FROM updated n JOIN before b ON b.program_id = n.program_id AND b.id = n.id

@@ -20,8 +20,8 @@ from app.delivery.frames import written
 from app.delivery.listener import Ended, Listener
 from app.delivery.log import Entry, extent, read
 from app.delivery.pace import Pace
-from app.delivery.terms import State, Terms, read_terms
-from app.delivery.views import Change, View, owners
+from app.delivery.terms import Terms, read_terms
+from app.delivery.views import Change, View, changes, newest, owners
 from app.market.clock import now
 
 log = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ class Channel:
                 found = await extent(session, self._program_id)
                 self._ahead = (await session.execute(select(now()))).scalar_one() - datetime.now(UTC)
                 entries = await read(session, self._program_id, position, READ_NUMBERS)
-                changes = await self._changes(session, entries)
+                changed = await self._changes(session, entries)
             self._read_at = monotonic()
             if not found.holds_all_after(position):
                 self._start_again()
@@ -136,7 +136,7 @@ class Channel:
             if not entries or self._position is None:
                 return
             self._position = entries[-1].number
-            await self._spread(entries, changes)
+            await self._spread(entries, changed)
             if entries[-1].number >= found.latest:
                 return
 
@@ -150,30 +150,22 @@ class Channel:
 
     async def _changes(self, session: Any, entries: Any) -> list[Change]:
         """The newest state of each opening in a batch, with its terms."""
-        newest: dict[UUID, Entry] = {entry.subject_id: entry for entry in entries if entry.type.startswith("opening.")}
-        states = {id: State.of(entry.data) for id, entry in newest.items()}
-        before = {id: self._known(id, state.version) for id, state in states.items()}
-        unknown = [id for id, state in states.items() if (known := before[id]) is None or known.version < state.version]
+        found = newest(entries)
+        known = {id: self._terms[id] for id in found if id in self._terms}
+        unknown = [id for id, (_, state, _) in found.items() if id not in known or known[id].version < state.version]
         if unknown:
             self._terms |= await read_terms(session, self._program_id, unknown)
             while len(self._terms) > TERMS_KEPT:
                 self._terms.popitem(last=False)
-        return [
-            Change(newest[id], state, self._terms[id], before[id]) for id, state in states.items() if id in self._terms
-        ]
+        return changes(found, self._terms, known)
 
-    def _known(self, id: UUID, version: int) -> Terms | None:
-        """The terms just before this version, None if a version in between may have been on somebody's screen."""
-        known = self._terms.get(id)
-        return known if known is not None and known.version >= version - 1 else None
-
-    async def _spread(self, entries: Any, changes: list[Change]) -> None:
+    async def _spread(self, entries: Any, changed: list[Change]) -> None:
         number, moment = entries[-1].number, self.now
         claims = list({entry.subject_id: entry for entry in entries if entry.type.startswith("claim.")}.values())
         watching = owners(entry for entry in entries if entry.type.startswith("watch."))
         text = written(moment)
         for view in list(self._views.values()):
-            items = view.items(changes, claims, moment)
+            items = view.items(changed, claims, moment)
             own = [each for each in view.listeners if each.caller.id in watching] if watching else []
             if not items and not own:
                 continue

@@ -17,8 +17,8 @@ from app.delivery.channel import Channel
 from app.delivery.frames import Frame, message, written
 from app.delivery.listener import Ended, Listener, Passport
 from app.delivery.log import Entry
-from app.delivery.terms import State, read_terms
-from app.delivery.views import Change, View, Wanted, owners
+from app.delivery.terms import read_terms
+from app.delivery.views import View, Wanted, changes, newest, owners
 
 log = logging.getLogger(__name__)
 
@@ -105,17 +105,14 @@ class Hub:
         """What a listener missed, in one frame."""
         view = View(listener.caller, listener.wanted, after)
         number = entries[-1].number if entries else after
-        openings = {entry.subject_id: entry for entry in entries if entry.type.startswith("opening.")}
+        found = newest(entries)
         program_id = listener.caller.program_id
         async with self._database.transaction(program_id, "hub", reads=True) as session:
-            terms = await read_terms(session, program_id, list(openings))
-        # What its terms were when it was last seen is not known: it may be on the screen.
-        changes = [
-            Change(entry, State.of(entry.data), terms[id], None) for id, entry in openings.items() if id in terms
-        ]
+            terms = await read_terms(session, program_id, list(found))
+        changed = changes(found, terms, {})
         claims = list({entry.subject_id: entry for entry in entries if entry.type.startswith("claim.")}.values())
         moment = channel.now
-        frame = view.frame(number, written(moment), view.items(changes, claims, moment))
+        frame = view.frame(number, written(moment), view.items(changed, claims, moment))
         return frame.along_with(owners(entries).get(listener.caller.id, []))
 
     async def ask_all(self) -> None:

@@ -1,6 +1,6 @@
 """Views: what a listener asked for, and what of each change it is shown. Listeners with the same view share it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any
@@ -39,12 +39,40 @@ class Wanted(Need):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An opening's newest state in a batch, with its terms now and before, where those are known."""
+    """An opening's newest state in a batch, with its terms now and before the batch; None: those are not known."""
 
     entry: Entry
     state: State
     terms: Terms
     before: Terms | None
+
+
+def newest(entries: Iterable[Entry]) -> dict[UUID, tuple[Entry, State, int]]:
+    """The newest state of each opening in a batch, and which version its terms had before."""
+    found: dict[UUID, tuple[Entry, State, int]] = {}
+    for entry in entries:
+        if entry.type.startswith("opening."):
+            state = State.of(entry.data)
+            before = entry.data.get("version_before", state.version)
+            if entry.subject_id in found:
+                before = min(before, found[entry.subject_id][2])
+            found[entry.subject_id] = (entry, state, before)
+    return found
+
+
+def changes(
+    found: Mapping[UUID, tuple[Entry, State, int]], now: Mapping[UUID, Terms], known: Mapping[UUID, Terms]
+) -> list[Change]:
+    """The changes of a batch, from the terms as they are now, and as they were known to be before."""
+    made = []
+    for id, (entry, state, version) in found.items():
+        if id not in now:
+            continue
+        before = now[id] if version == state.version else known.get(id)
+        if before is not None and before.version != version and before is not now[id]:
+            before = None
+        made.append(Change(entry, state, now[id], before))
+    return made
 
 
 @dataclass(eq=False)
@@ -89,9 +117,7 @@ class View:
             served = change.terms.fit(self.wanted)
             fits = served and change.state.claimable(self.wanted, moment)
             # What its terms were before decides whether it may be on someone's screen. Unknown: it may be.
-            concerned = served or (
-                change.before is not change.terms and (change.before is None or change.before.fit(self.wanted))
-            )
+            concerned = served or change.before is None or change.before.fit(self.wanted)
         if not concerned:
             return None
         entry = change.entry
@@ -104,7 +130,7 @@ class View:
 def shown(facts: dict[str, Any], terms: Terms, wanted: Wanted) -> dict[str, Any]:
     """An opening as snapshot and changes show it."""
     distance = terms.distance_km(wanted.near)
-    facts = {name: value for name, value in facts.items() if name != "units_open_before"}
+    facts = {name: value for name, value in facts.items() if not name.endswith("_before")}
     return (
         facts
         | {"units_open": facts["units_total"] - facts["units_taken"]}

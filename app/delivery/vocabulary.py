@@ -51,6 +51,7 @@ class OpeningChanged(OpeningPublished):
     units_open_before: Annotated[
         int | None, Field(description="Units that could be claimed just before; 0 if it was off the board.")
     ] = None
+    version_before: Annotated[int | None, Field(description="Where it differs, the terms changed.")] = None
 
 
 class ClaimHeld(Payload):
