@@ -2,10 +2,10 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from urllib.parse import urlsplit
 
 import orjson
@@ -15,6 +15,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 from starlette.requests import HTTPConnection
 from starlette.routing import WebSocketRoute
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.access.callers import Caller
@@ -25,7 +26,7 @@ from app.api.routing import face
 from app.core.problems import BadRequest, Forbidden, Problem
 from app.delivery.frames import message
 from app.delivery.hub import Hub
-from app.delivery.listener import Ended, Passport
+from app.delivery.listener import Ended, Passport, Push
 from app.delivery.views import MAX_NUMBER, Wanted
 from app.dependencies import caller_of, requires, state_of
 from app.market.needs import Need
@@ -107,38 +108,83 @@ def _event(text: str, number: int | None) -> str:
     return f"{head}event: {kind}\ndata: {text}\n\n"
 
 
-async def _socket(websocket: WebSocket) -> None:
-    """`WS /v1/live`. Callers without a header or a cookie name their key in the first message."""
-    try:
-        if _credentials(websocket):
-            (await caller_of(websocket)).require(Action.READ_EVENTS)
-    except Problem as problem:
-        await websocket.send_denial_response(rendered(problem))
-        return
-    await websocket.accept()
-    try:
-        wanted = await _first(websocket)
-        passport = _passport(websocket)
-        async with state_of(websocket).hub.listen(await passport.ask(), wanted, passport) as (first, listener):
-            for text in first:
-                await websocket.send_text(text)
-            gone = asyncio.create_task(_until_gone(websocket, listener.end))
+class _Rest:
+    """What is left of a coroutine that was started and has something to wait for, as an awaitable."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        waits_for = self._waits_for
+        while True:
             try:
-                while True:
-                    await websocket.send_text((await listener.next()).text)
-            finally:
-                gone.cancel()
-    except Problem as problem:
-        await _close(
-            websocket,
-            message(problem.document() | {"type": "end", "problem": problem.document()["type"]}),
-            _code(problem),
-        )
-    except Ended as ended:
-        await _close(websocket, ended.text, ended.code)
-    except (WebSocketDisconnect, RuntimeError):
-        # It is gone, which is its right; starlette raises the second for a message after that.
-        return
+                yield waits_for
+            except BaseException as error:
+                waits_for = self._coroutine.throw(error)
+            else:
+                try:
+                    waits_for = self._coroutine.send(None)
+                except StopIteration:
+                    return
+
+
+async def _carried_on(rest: _Rest) -> None:
+    await rest
+
+
+def _pusher(send: Send) -> Push:
+    """Sends without a task of its own: nearly always the message goes to the socket's buffer, and that is all."""
+
+    def push(text: str) -> asyncio.Future[None] | None:
+        sending = cast("Coroutine[Any, Any, None]", send({"type": "websocket.send", "text": text}))
+        try:
+            waits_for = sending.send(None)
+        except StopIteration:
+            return None
+        # The buffer is full: the server makes whoever sends wait, and so it does here, but nobody else.
+        return asyncio.ensure_future(_carried_on(_Rest(sending, waits_for)))
+
+    return push
+
+
+class _Socket:
+    """`WS /v1/live`, as an application of its own."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Callers without a header or a cookie name their key in the first message."""
+        websocket = WebSocket(scope, receive, send)
+        try:
+            if _credentials(websocket):
+                (await caller_of(websocket)).require(Action.READ_EVENTS)
+        except Problem as problem:
+            await websocket.send_denial_response(rendered(problem))
+            return
+        await websocket.accept()
+        try:
+            await _tell(websocket, await _first(websocket), _pusher(send))
+        except Problem as problem:
+            document = problem.document()
+            await _close(websocket, message(document | {"type": "end", "problem": document["type"]}), _code(problem))
+        except Ended as ended:
+            await _close(websocket, ended.text, ended.code)
+        except (WebSocketDisconnect, RuntimeError, OSError):
+            # It is gone, which is its right; starlette and the server raise these for a message after that.
+            return
+
+
+async def _tell(websocket: WebSocket, wanted: Wanted, push: Push) -> None:
+    """Everything, until it ends. Raises Ended, Problem, and what a socket that has gone raises."""
+    passport = _passport(websocket)
+    async with state_of(websocket).hub.listen(await passport.ask(), wanted, passport, push) as (first, listener):
+        for text in first:
+            await websocket.send_text(text)
+        gone = asyncio.create_task(_until_gone(websocket, listener.end))
+        try:
+            while True:
+                await websocket.send_text((await listener.next()).text)
+        finally:
+            gone.cancel()
 
 
 def _code(problem: Problem) -> int:
@@ -147,7 +193,7 @@ def _code(problem: Problem) -> int:
 
 
 async def _close(websocket: WebSocket, text: str, code: int) -> None:
-    with suppress(WebSocketDisconnect, RuntimeError):
+    with suppress(WebSocketDisconnect, RuntimeError, OSError):
         await websocket.send_text(text)
         await websocket.close(code)
 
@@ -208,7 +254,7 @@ async def _until_gone(websocket: WebSocket, end: Any) -> None:
         end(Ended(BAD_REQUEST, "bad_request", "One message says what you want. Open another socket for more."))
 
 
-socket = WebSocketRoute("/v1/live", _socket, name="live")
+socket = WebSocketRoute("/v1/live", _Socket(), name="live")
 
 
 @contextmanager

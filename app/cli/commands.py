@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import resource
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import available_timezones
@@ -63,6 +64,7 @@ def serve(
         console.print(f"[bold]Openberth[/] on http://{host}:{port} · API at http://{host}:{port}/docs")
         if where.embedded:
             console.print(f'Database: psql "{plain_url(where.url)}"', soft_wrap=True)
+        _many_files()
         # What serves is started by import path, possibly in further processes: they are told by environment.
         os.environ["OPENBERTH_DATABASE_URL"] = where.url
         uvicorn.run(
@@ -76,6 +78,12 @@ def serve(
             server_header=False,
             timeout_graceful_shutdown=10,
         )
+
+
+def _many_files() -> None:
+    """Let the processes have as many sockets open as the system allows: the usual soft limit is a thousand."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @cli.command()

@@ -18,7 +18,7 @@ from sqlalchemy import select
 from app.core.database import Database
 from app.delivery.frames import written
 from app.delivery.listener import Ended, Listener
-from app.delivery.log import Entry, extent, read
+from app.delivery.log import extent, read
 from app.delivery.pace import Pace
 from app.delivery.terms import Terms, read_terms
 from app.delivery.views import Change, View, changes, newest, owners
@@ -164,6 +164,7 @@ class Channel:
         claims = list({entry.subject_id: entry for entry in entries if entry.type.startswith("claim.")}.values())
         watching = owners(entry for entry in entries if entry.type.startswith("watch."))
         text = written(moment)
+        self._pace.begin()
         for view in list(self._views.values()):
             items = view.items(changed, claims, moment)
             own = [each for each in view.listeners if each.caller.id in watching] if watching else []

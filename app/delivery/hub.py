@@ -4,18 +4,18 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from time import monotonic
 from uuid import UUID
 
 from app.access.callers import Caller
 from app.access.keys import Gate
-from app.access.roles import Action
 from app.core.database import Database
 from app.core.metrics import DROPPED, LISTENERS
 from app.core.problems import Busy, Problem, Unauthorized
 from app.delivery import snapshot
 from app.delivery.channel import Channel
 from app.delivery.frames import Frame, message, written
-from app.delivery.listener import Ended, Listener, Passport
+from app.delivery.listener import Ended, Listener, Passport, Push
 from app.delivery.log import Entry
 from app.delivery.terms import read_terms
 from app.delivery.views import View, Wanted, changes, newest, owners
@@ -60,7 +60,7 @@ class Hub:
 
     @asynccontextmanager
     async def listen(
-        self, caller: Caller, wanted: Wanted, passport: Passport
+        self, caller: Caller, wanted: Wanted, passport: Passport, push: Push | None = None
     ) -> AsyncIterator[tuple[list[str], Listener]]:
         """A listener, and the messages it is to be sent first: a snapshot, or what it missed. Raises Busy, Problem.
 
@@ -70,7 +70,7 @@ class Hub:
             raise Busy("This server holds as many live connections as it may. Try again, or poll /v1/events.")
         channel = self._channel(caller.program_id)
         await channel.begin()
-        listener = Listener(caller, wanted, passport)
+        listener = Listener(caller, wanted, passport, push)
         self._listeners.add(listener)
         LISTENERS.inc()
         try:
@@ -118,30 +118,35 @@ class Hub:
     async def ask_all(self) -> None:
         """Ask for every listener whether it may still listen, and let go of those who may not."""
         listeners = list(self._listeners)
+        asked_at = monotonic()
         await self._gate.refresh({each.passport.secret for each in listeners if each.passport.secret})
+        # Those with one key get one answer.
+        answers: dict[str, Caller | Ended] = {}
         for nr, listener in enumerate(listeners):
-            await self._ask(listener)
+            secret = listener.passport.secret
+            answer = answers.get(secret) if secret else None
+            if answer is None:
+                answer = await self._answer(listener)
+                if secret:
+                    answers[secret] = answer
+            if isinstance(answer, Caller) and answer != listener.caller:
+                answer = Ended(Ended.FORBIDDEN, "forbidden", "What you may see has changed. Connect anew.")
+            if isinstance(answer, Ended):
+                DROPPED.labels(answer.word).inc()
+                listener.end(answer)
+            else:
+                listener.permit(asked_at)
             if nr % 100 == 99:
                 await asyncio.sleep(0)
 
-    async def _ask(self, listener: Listener) -> None:
+    @staticmethod
+    async def _answer(listener: Listener) -> Caller | Ended:
         try:
-            caller = await listener.passport.ask()
+            return await listener.passport.ask()
         except Unauthorized as problem:
-            self._let_go(listener, Ended(Ended.UNAUTHORIZED, "unauthorized", problem.detail))
-            return
+            return Ended(Ended.UNAUTHORIZED, "unauthorized", problem.detail)
         except Problem as problem:
-            self._let_go(listener, Ended(Ended.FORBIDDEN, "forbidden", problem.detail))
-            return
-        if caller != listener.caller or not caller.may(Action.READ_EVENTS):
-            detail = "What you may see has changed. Connect anew."
-            self._let_go(listener, Ended(Ended.FORBIDDEN, "forbidden", detail))
-            return
-        listener.permit()
-
-    def _let_go(self, listener: Listener, why: Ended) -> None:
-        DROPPED.labels(why.word).inc()
-        listener.end(why)
+            return Ended(Ended.FORBIDDEN, "forbidden", problem.detail)
 
     async def run(self) -> None:
         """Ask, again and again, until cancelled."""

@@ -48,22 +48,34 @@ class Ended(Exception):
         return message({"type": "end", "code": self.code, "because": self.word, "detail": self.detail})
 
 
+Push = Callable[[str], "asyncio.Future[None] | None"]
+"""Sends a message at once. Answers None when it is on its way, else what it waits for. Raises OSError, RuntimeError
+when the client has gone."""
+
+
 class Listener:
-    """What one socket or stream gets. The hub offers frames; `next` hands them out, in order and without a gap."""
+    """What one socket or stream gets, in order and without a gap.
+
+    Where there is a `push`, the hub's own round sends to whoever has nothing left to take: no task is woken for it.
+    Everyone else, and streams, take from `next`.
+    """
 
     __slots__ = (
-        "_bytes", "_ended", "_frames", "_ready", "_waiting_since", "asked_at", "caller", "passport", "told", "wanted",
+        "_bytes", "_ended", "_frames", "_push", "_ready", "_under_way", "_waiting_since", "asked_at", "caller",
+        "passport", "told", "wanted",
     )  # fmt: skip
 
-    def __init__(self, caller: Caller, wanted: Wanted, passport: Passport) -> None:
+    def __init__(self, caller: Caller, wanted: Wanted, passport: Passport, push: Push | None = None) -> None:
         self.caller = caller
         self.wanted = wanted
         self.passport = passport
         self.asked_at = monotonic()
         self.told: int | None = None
+        self._push = push
         self._frames: deque[Frame] = deque()
         self._bytes = 0
         self._ready: asyncio.Future[None] | None = None
+        self._under_way: asyncio.Future[None] | None = None
         self._waiting_since: float | None = None
         self._ended: Ended | None = None
 
@@ -71,12 +83,47 @@ class Listener:
         """One frame more to send."""
         if self._ended is not None:
             return
+        if self._push is not None and self._at_rest and self._permitted:
+            self._send(frame, self._push)
+            return
         self._frames.append(frame)
         self._bytes += frame.size
         if self._waiting_since is None:
             self._waiting_since = monotonic()
         if len(self._frames) > MOST_FRAMES or self._bytes > MOST_BYTES:
             self._fold()
+        self._wake()
+
+    @property
+    def _at_rest(self) -> bool:
+        """Nothing is left to send, nothing under way, and whoever sends waits for more."""
+        return not self._frames and self._ready is not None and not self._ready.done() and self._under_way is None
+
+    @property
+    def _permitted(self) -> bool:
+        return monotonic() - self.asked_at <= BELIEVED_SECONDS
+
+    def _send(self, frame: Frame, push: Push) -> None:
+        assert self.told is not None, "whoever listens was first told where the log stands"
+        if frame.number <= self.told:
+            return
+        frame = frame.since(self.told)
+        self.told = frame.number
+        try:
+            under_way = push(frame.text)
+        except (OSError, RuntimeError):
+            self.end(Ended(1000, "gone", "The client has left."))
+            return
+        if under_way is not None:
+            self._under_way = under_way
+            self._waiting_since = monotonic()
+            under_way.add_done_callback(self._arrived)
+
+    def _arrived(self, under_way: "asyncio.Future[None]") -> None:
+        self._under_way = None
+        self._waiting_since = monotonic() if self._frames else None
+        if not under_way.cancelled() and under_way.exception() is not None:
+            self.end(Ended(1000, "gone", "The client has left."))
         self._wake()
 
     def _fold(self) -> None:
@@ -105,10 +152,11 @@ class Listener:
             self._frames.clear()
         self._wake()
 
-    def permit(self) -> None:
-        """Its permission was asked for again just now, and holds."""
-        self.asked_at = monotonic()
-        self._wake()
+    def permit(self, asked_at: float) -> None:
+        """Its permission was asked for then, and holds."""
+        self.asked_at = asked_at
+        if self._frames:
+            self._wake()
 
     def _wake(self) -> None:
         if self._ready is not None and not self._ready.done():
@@ -118,7 +166,7 @@ class Listener:
         """The next frame. Raises Ended. Nothing is handed out whose permission was not asked for within a second."""
         assert self.told is not None, "whoever listens was first told where the log stands"
         while True:
-            while self._ended is None and (not self._frames or monotonic() - self.asked_at > BELIEVED_SECONDS):
+            while self._ended is None and (not self._frames or self._under_way is not None or not self._permitted):
                 self._ready = asyncio.get_running_loop().create_future()
                 await self._ready
                 self._ready = None
