@@ -52,9 +52,10 @@ class Channel:
         self._read_at = monotonic()
         self._pace = Pace()
 
-    def wake(self) -> None:
-        """There may be something to read."""
-        self._news.set()
+    def wake(self, latest: int | None = None) -> None:
+        """There are numbers up to `latest`, or there may be something; what was read already wakes nobody."""
+        if latest is None or self._position is None or latest > self._position:
+            self._news.set()
 
     @property
     def listeners(self) -> Iterator[Listener]:
@@ -124,20 +125,23 @@ class Channel:
     async def _go_on(self) -> None:
         while self._position is not None:
             position = self._position
-            async with self._database.transaction(self._program_id, "hub", reads=True, steady=True) as session:
-                found = await extent(session, self._program_id)
-                self._ahead = (await session.execute(select(now()))).scalar_one() - datetime.now(UTC)
+            async with self._database.transaction(self._program_id, "hub", reads=True) as session:
                 entries = await read(session, self._program_id, position, READ_NUMBERS)
+                lost = bool(entries) and entries[0].number != position + 1
+                if not entries:
+                    # Time to see that it is still the same log, and what time it is there.
+                    lost = not (await extent(session, self._program_id)).holds_all_after(position)
+                    self._ahead = (await session.execute(select(now()))).scalar_one() - datetime.now(UTC)
                 changed = await self._changes(session, entries)
             self._read_at = monotonic()
-            if not found.holds_all_after(position):
+            if lost:
                 self._start_again()
                 return
             if not entries or self._position is None:
                 return
             self._position = entries[-1].number
             await self._spread(entries, changed)
-            if entries[-1].number >= found.latest:
+            if len(entries) < READ_NUMBERS:
                 return
 
     def _start_again(self) -> None:

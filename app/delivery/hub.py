@@ -39,17 +39,17 @@ class Hub:
         self._news: dict[UUID, asyncio.Future[None]] = {}
         self._closing = False
 
-    def heard(self, program_id: UUID, latest: int) -> None:
-        """A program has numbers up to `latest`."""
+    def heard(self, program_id: UUID, latest: int | None) -> None:
+        """A program has numbers up to `latest`; None: it may have."""
         if channel := self._channels.get(program_id):
-            channel.wake()
+            channel.wake(latest)
         if news := self._news.pop(program_id, None):
             news.set_result(None)
 
     def connected(self) -> None:
         """The bus is there, again perhaps: whatever it said before may have been missed."""
         for program_id in {*self._channels, *self._news}:
-            self.heard(program_id, 0)
+            self.heard(program_id, None)
 
     async def news(self, program_id: UUID, seconds: float) -> None:
         """Wait until a program's log has grown, at most so long."""

@@ -83,7 +83,16 @@ class Listener:
         """One frame more to send."""
         if self._ended is not None:
             return
-        if self._push is not None and self._at_rest and self._permitted:
+        # Written out, for this runs for every listener and every change: nothing is left to send or under way, whoever
+        # sends waits for more, and permission is fresh.
+        if (
+            self._push is not None
+            and not self._frames
+            and self._under_way is None
+            and self._ready is not None
+            and not self._ready.done()
+            and monotonic() - self.asked_at <= BELIEVED_SECONDS
+        ):
             self._send(frame, self._push)
             return
         self._frames.append(frame)
@@ -93,15 +102,6 @@ class Listener:
         if len(self._frames) > MOST_FRAMES or self._bytes > MOST_BYTES:
             self._fold()
         self._wake()
-
-    @property
-    def _at_rest(self) -> bool:
-        """Nothing is left to send, nothing under way, and whoever sends waits for more."""
-        return not self._frames and self._ready is not None and not self._ready.done() and self._under_way is None
-
-    @property
-    def _permitted(self) -> bool:
-        return monotonic() - self.asked_at <= BELIEVED_SECONDS
 
     def _send(self, frame: Frame, push: Push) -> None:
         assert self.told is not None, "whoever listens was first told where the log stands"
@@ -166,7 +166,9 @@ class Listener:
         """The next frame. Raises Ended. Nothing is handed out whose permission was not asked for within a second."""
         assert self.told is not None, "whoever listens was first told where the log stands"
         while True:
-            while self._ended is None and (not self._frames or self._under_way is not None or not self._permitted):
+            while self._ended is None and (
+                not self._frames or self._under_way is not None or monotonic() - self.asked_at > BELIEVED_SECONDS
+            ):
                 self._ready = asyncio.get_running_loop().create_future()
                 await self._ready
                 self._ready = None

@@ -68,9 +68,8 @@ def changes(
     for id, (entry, state, version) in found.items():
         if id not in now:
             continue
-        before = now[id] if version == state.version else known.get(id)
-        if before is not None and before.version != version and before is not now[id]:
-            before = None
+        # What was read may be younger than the event: then only terms of just that version say what was shown.
+        before = next((each for each in (now[id], known.get(id)) if each and each.version == version), None)
         made.append(Change(entry, state, now[id], before))
     return made
 

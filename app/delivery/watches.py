@@ -101,7 +101,11 @@ async def end(session: AsyncSession, caller: Caller, watch_id: UUID) -> Watch:
 
 async def tell_watchers(session: AsyncSession, program_id: UUID, after: int) -> int:
     """Tell everyone who watches for what came free after this number, in the transaction that numbered it: so each
-    is told once, whatever becomes of the relay. Answers how many watches were told."""
+    is told once, whatever becomes of the relay. Answers how many watches were told.
+
+    A watch that was started a moment ago may be told of what was there already: better that than to miss what was
+    published in the same moment.
+    """
     connection = await session.connection()
     rows = (await connection.exec_driver_sql(_RISEN, (program_id, after))).all()
     if not rows:

@@ -146,9 +146,9 @@ async def latest(program: Program) -> int:
                     " (SELECT max(last_number) FROM log_pages WHERE program_id = $1)",
                     (program.id,),
                 )
-                left, number = behind.one()
-            if not left:
-                return int(number or 0)
+                row = behind.one()
+            if not row[0]:
+                return int(row[1] or 0)
             await asyncio.sleep(0.02)
 
 

@@ -7,6 +7,7 @@ import asyncio
 import random
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from httpx import TransportError
@@ -70,7 +71,7 @@ async def test_every_picture_is_the_databases_in_the_end(own_database: str, tmp_
         ]
         openings = [(await program.opening(4, service=service))["id"] for service in services for _ in range(4)]
         people = [await program.participant() for _ in range(4)]
-        wishes = [
+        wishes: list[tuple[dict[str, Any], dict[str, str]]] = [
             ({"own_claims": True}, {}),
             ({"category": "housing", "needs": ["pets"]}, {"category": "housing", "needs": "pets"}),
             ({"near": "47.61,-122.32", "within_km": 6}, {"near": "47.61,-122.32", "within_km": "6"}),

@@ -1,6 +1,7 @@
 """Bounded: what a slow listener has not taken is folded to the newest of each thing, and then it is let go."""
 
 import asyncio
+from time import monotonic
 from typing import Any
 
 import orjson
@@ -13,17 +14,19 @@ from app.access.roles import Role
 from app.core.ids import new_id
 from app.delivery import listener as bounds
 from app.delivery.frames import Frame, Item
-from app.delivery.listener import Ended, Listener, Passport
+from app.delivery.listener import Ended, Listener, Passport, Push
 from app.delivery.views import Wanted
+from tests.live.board import Board, dial, latest, listening
+from tests.support import Program
 
 
 async def nobody() -> Caller:
     raise AssertionError("nobody asks here")
 
 
-def listener(told: int = 0) -> Listener:
+def listener(told: int = 0, push: Push | None = None) -> Listener:
     """A listener who has been told up to a number."""
-    made = Listener(Caller(new_id(), new_id(), new_id(), Role.CASE_MANAGER), Wanted(), Passport(nobody))
+    made = Listener(Caller(new_id(), new_id(), new_id(), Role.CASE_MANAGER), Wanted(), Passport(nobody), push)
     made.told = told
     return made
 
@@ -101,8 +104,62 @@ async def test_who_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> N
     assert who.ended is None
     monkeypatch.setattr(bounds, "SLOW_SECONDS", -1.0)
     who.check_pace()
-    assert who.ended is not None
-    assert who.ended.code == Ended.SLOW
+    with pytest.raises(Ended, match="took nothing") as ended:
+        await who.next()
+    assert ended.value.code == Ended.SLOW
+
+
+async def test_what_is_pushed_keeps_its_order_with_what_has_to_queue() -> None:
+    """The socket's buffer fills up on the second message: what follows waits for it, and comes in order."""
+    sent: list[int] = []
+    full: list[asyncio.Future[None]] = []
+
+    def push(text: str) -> asyncio.Future[None] | None:
+        sent.append(orjson.loads(text)["number"])
+        if len(sent) != 2:
+            return None
+        full.append(asyncio.get_running_loop().create_future())
+        return full[0]
+
+    who = listener(push=push)
+
+    async def sender() -> None:
+        while True:
+            sent.append((await who.next()).number)
+
+    task = asyncio.create_task(sender())
+    await asyncio.sleep(0)
+    for nr in range(5):
+        who.offer(frame(nr, nr + 1, f"opening {nr}"))
+        await asyncio.sleep(0)
+    assert sent == [1, 2]
+    full[0].set_result(None)
+    await asyncio.sleep(0.01)
+    assert sent == [1, 2, 3, 4, 5]
+    who.offer(frame(5, 6, "opening 6"))
+    assert sent[-1] == 6
+    task.cancel()
+
+
+async def test_a_client_that_never_reads_harms_nobody_and_is_let_go(lively: Program) -> None:
+    """One socket's client stops reading; the others hear of everything, and the server forgets it in time."""
+    openings = [await lively.opening(100) for _ in range(30)]
+    person = await lively.participant()
+    await latest(lively)
+    deaf = await dial(lively)
+    await listening(deaf, own_claims=True)
+    deaf.transport.pause_reading()
+    board = Board(lively, Role.CASE_MANAGER, {"own_claims": True})
+    task = asyncio.create_task(board.run())
+    for _ in range(3):
+        items = [{"opening_id": opening["id"], "units": 1} for opening in openings[:10]]
+        await asyncio.gather(*(lively.claim(*items, participant=person) for _ in range(20)))
+    async with asyncio.timeout(20):
+        while len(board.claims) < 600:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert {board.shows()[opening["id"]] for opening in openings[:10]} == {40}
+    task.cancel()
+    deaf.transport.abort()
 
 
 async def test_nothing_is_handed_out_without_a_permission_of_this_second() -> None:
@@ -113,5 +170,5 @@ async def test_nothing_is_handed_out_without_a_permission_of_this_second() -> No
         await asyncio.wait_for(who.next(), 0.05)
     again = asyncio.create_task(who.next())
     await asyncio.sleep(0.01)
-    who.permit()
+    who.permit(monotonic())
     assert (await again).number == 1

@@ -48,6 +48,7 @@ async def test_watchers_hear_of_what_appears_and_of_what_comes_free(lively: Prog
 
 async def test_what_was_open_all_along_is_no_news(lively: Program) -> None:
     opening = await pets(lively, 5)
+    await latest(lively)
     await watch(lively)
     await lively.made(f"/v1/openings/{opening['id']}/attest", {})
     await lively.made(f"/v1/openings/{opening['id']}/adjust", {"by": 3})
@@ -62,6 +63,7 @@ async def test_what_was_open_all_along_is_no_news(lively: Program) -> None:
 
 async def test_a_stale_opening_that_is_attested_again_is_news(lively: Program) -> None:
     opening = await pets(lively, 5)
+    await latest(lively)
     await watch(lively)
     async with lively.house.owner.transaction(lively.id, "tests") as session:
         stale = "UPDATE openings SET fresh_until = clock_timestamp() WHERE id = :id"
@@ -149,8 +151,13 @@ async def test_a_need_that_is_none_is_refused(lively: Program) -> None:
 @pytest.mark.parametrize("need", [{}, {"category": "housing"}, {"near": "47.6,-122.3", "within_km": 3}])
 async def test_a_watch_finds_what_a_search_finds(lively: Program, need: dict[str, Any]) -> None:
     started = await watch(lively, need)
-    for place in ({}, {"latitude": 47.61, "longitude": -122.3}, {"latitude": 48.5, "longitude": -122.3}):
-        await lively.opening(1, service=await lively.service(**place))
+    places: list[dict[str, Any]] = [
+        {},
+        {"latitude": 47.61, "longitude": -122.3},
+        {"latitude": 48.5, "longitude": -122.3},
+    ]
+    for place in places:
+        await lively.opening(1, service=await lively.service("housing", **place))
     told = {id for each in await matches(lively) if each["watch_id"] == started["id"] for id in each["opening_ids"]}
     found = (await lively.call("GET", "/v1/openings", params=need)).json()["items"]
     assert told == {each["id"] for each in found}
