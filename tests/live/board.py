@@ -142,13 +142,13 @@ async def latest(program: Program) -> int:
             async with program.house.owner.transaction(program.id, "tests", reads=True) as session:
                 connection = await session.connection()
                 behind = await connection.exec_driver_sql(
-                    "SELECT EXISTS (SELECT FROM programs_behind() WHERE program_id = $1),"
-                    " (SELECT max(last_number) FROM log_pages WHERE program_id = $1)",
+                    "SELECT CASE WHEN NOT EXISTS (SELECT FROM programs_behind() WHERE program_id = $1) THEN"
+                    " (SELECT max(last_number) FROM log_pages WHERE program_id = $1) END",
                     (program.id,),
                 )
-                row = behind.one()
-            if not row[0]:
-                return int(row[1] or 0)
+                number: int | None = behind.scalar_one()
+            if number is not None:
+                return number
             await asyncio.sleep(0.02)
 
 
