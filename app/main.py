@@ -57,7 +57,7 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
     install(app)
     # Not included but laid in directly: a route of an included router is found anew for each request.
     app.router.routes.extend(claims.desk_router.routes)
-    app.router.routes.append(live.socket)
+    app.add_middleware(live.LiveSocket)
     for face in (me, claims, openings, events, live, watches, directory, participants, program, operations):
         app.include_router(face.router)
     return app

@@ -42,6 +42,11 @@ class Frame:
         )
 
     @cached_property
+    def message(self) -> dict[str, str]:
+        """The same for the server that sends it, shared like the text."""
+        return {"type": "websocket.send", "text": self.text}
+
+    @cached_property
     def size(self) -> int:
         """Roughly its length."""
         return 100 + sum(len(item.text) for item in self.items)

@@ -48,9 +48,9 @@ class Ended(Exception):
         return message({"type": "end", "code": self.code, "because": self.word, "detail": self.detail})
 
 
-Push = Callable[[str], "asyncio.Future[None] | None"]
-"""Sends a message at once. Answers None when it is on its way, else what it waits for. Raises OSError, RuntimeError
-when the client has gone."""
+Push = Callable[[dict[str, str]], "asyncio.Future[None] | None"]
+"""Sends a message (`Frame.message`) at once. Answers None when it is on its way, else what it waits for. Raises
+OSError, RuntimeError when the client has gone."""
 
 
 class Listener:
@@ -107,10 +107,11 @@ class Listener:
         assert self.told is not None, "whoever listens was first told where the log stands"
         if frame.number <= self.told:
             return
-        frame = frame.since(self.told)
+        if frame.after != self.told:
+            frame = frame.since(self.told)
         self.told = frame.number
         try:
-            under_way = push(frame.text)
+            under_way = push(frame.message)
         except (OSError, RuntimeError):
             self.end(Ended(1000, "gone", "The client has left."))
             return

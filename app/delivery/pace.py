@@ -11,7 +11,8 @@ class Pace:
     spreading: what changes meanwhile goes out together, of each thing only the newest.
     """
 
-    SLICE = 50
+    SLICE = 250
+    """Some milliseconds of sending. Going round more often costs more than it helps."""
     SHARE = 0.1
     """How much of the process spreading takes at most while others want it."""
     LONGEST_REST = 1.0
