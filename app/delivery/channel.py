@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
@@ -104,11 +104,10 @@ class Channel:
         """Read and spread, until cancelled."""
         beat_at = monotonic() + HEARTBEAT_SECONDS
         while True:
-            try:
+            # When nobody tells: time to look all the same, or to say that all is well.
+            with suppress(TimeoutError):
                 async with asyncio.timeout(min(LOOK_SECONDS, max(0.0, beat_at - monotonic()))):
                     await self._news.wait()
-            except TimeoutError:
-                pass  # Time to look, or to say that all is well.
             self._news.clear()
             if self._position is None:
                 continue

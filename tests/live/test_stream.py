@@ -71,9 +71,9 @@ async def test_only_what_fits_is_told(lively: Program) -> None:
         for service in (far, no_pets, masked):
             await lively.opening(5, service=service)
         small = await lively.opening(1, service=near)
-        fits = await lively.opening(2, service=near)
         first = await told(socket, "opening.published")
         assert (first["opening_id"], first["fits"]) == (small["id"], False)
+        fits = await lively.opening(2, service=near)
         second = await told(socket, "opening.published")
         assert (second["opening_id"], second["fits"]) == (fits["id"], True)
         assert second["opening"]["distance_km"] == pytest.approx(2.25, abs=0.1)
