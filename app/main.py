@@ -13,9 +13,11 @@ from app.api import (
     consents,
     directory,
     disclosures,
+    events,
     identities,
     invitations,
     keys,
+    live,
     me,
     oauth,
     openid,
@@ -27,8 +29,10 @@ from app.api import (
     referrals,
     sign_in,
     trail,
+    watches,
 )
 from app.api.errors import install
+from app.api.live import farewell
 from app.core.database import Database
 from app.core.keyring import Keyring, MasterKeys
 from app.core.settings import Settings, parse_quota
@@ -40,6 +44,9 @@ FACES = (
     me,
     claims,
     openings,
+    events,
+    live,
+    watches,
     directory,
     participants,
     identities,
@@ -85,12 +92,14 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
         gc.set_threshold(20_000, 20, 20)
         try:
             async with counting(database, house.limits, house.last_use):
-                if loops:
-                    async with working(database):
+                with farewell(house.hub):
+                    if loops:
+                        async with working(database, settings, house.hub):
+                            yield
+                    else:
                         yield
-                else:
-                    yield
         finally:
+            await house.hub.stop()
             await database.close()
 
     app = FastAPI(
@@ -105,6 +114,7 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
     app.add_middleware(WithLimits)
     # Not included but laid in directly: a route of an included router is found anew for each request.
     app.router.routes.extend(claims.desk_router.routes)
+    app.add_middleware(live.LiveSocket)
     for face in FACES:
         app.include_router(face.router)
     app.include_router(openid.open_router)
