@@ -96,7 +96,8 @@ async def test_every_type_that_a_trigger_can_write_is_described(shared_database:
         " AND (prosrc LIKE '%INTO events%' OR proname = 'opening_change')"
     )
     arguments = await connection.fetch(
-        "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal AND tgfoid IN ('leave_trace'::regproc, 'watches_changed'::regproc)"
+        "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
+        " AND tgfoid IN ('leave_trace'::regproc, 'watches_changed'::regproc)"
     )
     states = await connection.fetchval(
         "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_claims_state_known'"
