@@ -14,7 +14,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from app.access.idempotency import Kept, refuse_other
-from app.core.database import Database, PooledConnection
+from app.core.database import Batches, Database, PooledConnection
 from app.core.metrics import BATCH, CLAIMS
 from app.core.problems import Busy, KeyReused, Problem, TooManyHolds
 from app.market.batch import Batch, Outcome
@@ -146,36 +146,48 @@ class Desk:
         return await waiting.outcome
 
     async def _run(self) -> None:
-        """One lane: batch after batch, while there is a crowd, or anyone at all and no other lane."""
+        """One lane: batch after batch, while any is due."""
         lane = asyncio.current_task()
         assert lane is not None, "a lane is a task"
         try:
-            while self._waiting and (len(self._lanes) == 1 or len(self._waiting) >= CROWD):
-                count = min(len(self._waiting), self._batch)
-                await self._serve([self._waiting.popleft() for _ in range(count)])
+            while self._due():
+                await self._serve()
         finally:
             # In the same step as the last look at the queue: nobody comes in between and finds a lane that has gone.
             self._lanes.discard(lane)
 
-    async def _serve(self, batch: list[_Waiting]) -> None:
-        """Answer every call of the batch. If the batch breaks, each is tried alone: none can spoil another's."""
+    def _due(self) -> bool:
+        """Whether a lane has something to do: a crowd, or anyone at all where there is no other lane."""
+        return bool(self._waiting) and (len(self._lanes) == 1 or len(self._waiting) >= CROWD)
+
+    def _gather(self) -> list[_Waiting]:
+        """The calls of the next batch."""
+        return [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch))]
+
+    async def _serve(self) -> None:
+        """Answer batch after batch on one connection. If one breaks, each of its calls is tried alone: none can
+        spoil another's."""
+        batch = self._gather()
         try:
-            outcomes = await self._transact(batch)
+            async with self._database.batches(self._program_id, "desk") as batches:
+                while batch:
+                    outcomes = await self._transact(batches, batch)
+                    BATCH.observe(len(batch))
+                    for each, outcome in zip(batch, outcomes, strict=True):
+                        _tell(each, outcome)
+                    batch = self._gather() if self._due() else []
         except Exception as error:
             log.info("a batch of %d claims broke and is tried one by one: %r", len(batch), error)
             for each in batch:
                 await self._serve_alone(each)
-            return
-        BATCH.observe(len(batch))
-        for each, outcome in zip(batch, outcomes, strict=True):
-            _tell(each, outcome)
 
     async def _serve_alone(self, waiting: _Waiting) -> None:
         """Answer one call. What broke it may pass: another process took its key just now, the opening lapsed
         between decision and insert, the connection is gone. Its key makes trying again safe even then."""
         for attempt in range(TRIES):
             try:
-                [outcome] = await self._transact([waiting])
+                async with self._database.batches(self._program_id, "desk") as batches:
+                    [outcome] = await self._transact(batches, [waiting])
             except Exception as error:
                 if attempt == TRIES - 1 and not waiting.outcome.done():
                     waiting.outcome.set_exception(error)
@@ -183,8 +195,8 @@ class Desk:
                 _tell(waiting, outcome)
                 return
 
-    async def _transact(self, waiting: Sequence[_Waiting]) -> list[Outcome]:
-        async with self._database.batch(self._program_id, "desk") as connection:
+    async def _transact(self, batches: Batches, waiting: Sequence[_Waiting]) -> list[Outcome]:
+        async with batches.transaction(self._due) as connection:
             calls = [(each.call, each.items) for each in waiting]
             batch = Batch(connection, self._program_id, calls)
             await batch.open()
