@@ -28,7 +28,7 @@ from app.core.ids import new_id
 from app.market.directory import Organization
 from app.schema import METADATA
 from tests.browser import Browser
-from tests.expectations import AGENCY, POLICE, PROVIDER, SHELTER, Org, Secret
+from tests.lines import AGENCY, POLICE, PROVIDER, SHELTER, Org, Secret
 from tests.planted import CODES, UUIDS
 from tests.support import House
 

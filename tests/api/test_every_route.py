@@ -4,13 +4,8 @@ Each role calls it standing in the organization whose the thing is, in another o
 program. Whoever is not expected is refused, finds out nothing, and changes nothing.
 """
 
-import asyncio
-import json
-import re
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
 from uuid import uuid4
 
 import pytest
@@ -19,24 +14,15 @@ from sqlalchemy import text
 
 from app.access.keys import create_key
 from app.access.roles import Role
+from tests.attempts import NAMES, Attempt, World, attempts, together
 from tests.browser import ORIGIN
-from tests.expectations import AGENCY, EXPECTED, PROVIDER, SHELTER, Line, Org, Reach, Secret
+from tests.expectations import EXPECTED
 from tests.issuer import running
+from tests.lines import AGENCY, SHELTER, Line, Org, Reach, Secret
 from tests.support import House, told_in_headers
-from tests.whole_world import MAKE, Person, Side, marks, new_side, terms
+from tests.whole_world import Person, Side, marks, new_side
 
-NAMES = re.compile(r"\{([a-z_]+)\}")
-AT_ONCE = 8
-
-Made = TypeVar("Made")
-
-
-@dataclass(slots=True)
-class World:
-    """The program that is called, and another one in the same database."""
-
-    here: Side
-    elsewhere: Side
+SCOPES = {line.scope for line in EXPECTED.values() if line.scope}
 
 
 @pytest.fixture(scope="module")
@@ -44,135 +30,6 @@ async def world(house: House) -> AsyncIterator[World]:
     """Both programs, made once for all routes."""
     with running() as issuer:
         yield World(await new_side(house, issuer.address), await new_side(house, issuer.address))
-
-
-async def together(calls: list[Coroutine[Any, Any, Made]]) -> list[Made]:
-    """Several calls at a time."""
-    few = asyncio.Semaphore(AT_ONCE)
-
-    async def one(call: Coroutine[Any, Any, Made]) -> Made:
-        async with few:
-            return await call
-
-    return await asyncio.gather(*map(one, calls))
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One caller's call of a route, on a thing of the world's `here`; and what was asked and answered."""
-
-    route: str
-    line: Line
-    reach: Reach
-    role: Role
-    side: Side
-    world: World
-    things: dict[str, str] = field(default_factory=dict)
-    asked: str = ""
-    response: Response | None = None
-
-    @property
-    def abroad(self) -> bool:
-        """Whether the caller is of another program."""
-        return self.side is self.world.elsewhere
-
-    @property
-    def named(self) -> set[str]:
-        """The things of somebody's that the path and the body name."""
-        names = set(NAMES.findall(f"{self.route} {json.dumps(self.line.body)}"))
-        return names & {*MAKE, "terms"} if not self.line.names else set()
-
-    @property
-    def expected(self) -> bool:
-        """Whether the table lets this caller reach this thing."""
-        return self.role in self.reach.roles and not (self.abroad and self.named)
-
-    @property
-    def safe(self) -> bool:
-        """Whether it only reads."""
-        return self.route.startswith("GET ")
-
-    def __str__(self) -> str:
-        where = "another program" if self.abroad else f"the {self.reach.standing}"
-        answer = "" if self.response is None else f": {self.response.status_code} {self.response.text[:600]}"
-        return f"{self.route} as {self.role} of {where}, on what is the {self.reach.whose}'s{answer}"
-
-    async def value(self, name: str) -> str:
-        """What stands for a name in the path or the body. What a caller may change is made for them alone."""
-        here = self.world.here
-        others = {
-            "hmis_id": here.standing[AGENCY, "hmis_id"],
-            "issuer": here.issuer,
-            "program": here.slug,
-            "new_email": f"new-{uuid4().hex}@example.org",
-        }
-        if name in others:
-            return others[name]
-        fresh = self.expected and not self.safe
-        whose = self.reach.whose
-        if name == "referral_id" and self.reach.by_caller and self.expected:
-            return await self.side.thing(name, self.reach.standing, state=self.role, fresh=True)
-        if self.line.names:
-            # A name of each program's own: nobody else's test may meet what is made under it here.
-            return await here.thing(name, Org.PROSECUTION)
-        if name not in NAMES.findall(self.route):
-            # What only the body names: a place of the provider's, somebody of the agency's.
-            whose = PROVIDER if name in {"opening_id", "service_id"} else whose
-            whose = AGENCY if name == "named" else whose
-            fresh = False
-        return await here.thing(name, whose, state=self.line.claim, fresh=fresh)
-
-    async def filled(self, form: Any) -> Any:
-        """A path or a body with everything in it that it names."""
-        if form == "{terms}":
-            return terms(self.world.here, self.reach.whose)
-        if isinstance(form, dict):
-            return {name: await self.filled(each) for name, each in form.items()}
-        if isinstance(form, list):
-            return [await self.filled(each) for each in form]
-        if not isinstance(form, str):
-            return form
-        for name in NAMES.findall(form):
-            if name not in self.things:
-                self.things[name] = await self.value(name)
-            form = form.replace(f"{{{name}}}", self.things[name])
-        return form
-
-    async def prepare(self) -> tuple[str, Any, Any]:
-        """What is asked: method with path, body, and parameters. All that they name is there."""
-        line = self.line
-        return await self.filled(self.route), await self.filled(line.body), await self.filled(dict(line.params))
-
-    async def made(self) -> "Attempt":
-        """The call, made."""
-        asked, body, params = await self.prepare()
-        method, path = asked.split(" ")
-        self.asked = f"{path} {json.dumps(body)} {json.dumps(params)}"
-        form = {"data": self.line.form} if self.line.form else {}
-        if self.line.rows is not None:
-            params["limit"] = "200"
-        self.response = await self.side.call(self.reach.standing, self.role, method, path, body, params=params, **form)
-        return self
-
-    @property
-    def answer(self) -> Response:
-        """What was answered: never a fault of ours."""
-        assert self.response is not None
-        assert self.response.status_code < 500, str(self)
-        return self.response
-
-    def told(self) -> set[str]:
-        """Every mark in the answer, headers included, that was not in the question."""
-        headers = "\n".join(value.decode("latin-1") for _, value in self.answer.headers.raw)
-        return marks(f"{headers}\n{self.answer.text}") - marks(self.asked)
-
-
-def attempts(world: World, route: str, line: Line) -> Iterator[Attempt]:
-    """Everybody who calls a route: from each place of its line, and from another program."""
-    for role in Role:
-        for reach in line.reach:
-            yield Attempt(route, line, reach, role, world.here, world)
-        yield Attempt(route, line, line.reach[0], role, world.elsewhere, world)
 
 
 def may_know(attempt: Attempt) -> bool:
@@ -297,6 +154,31 @@ async def test_everybody_reaches_exactly_what_the_table_says(world: World, route
         require_discreet(each)
         if line.rows is not None:
             await require_rows(each)
+
+
+async def test_a_narrowed_key_reaches_what_its_scope_is_for_and_nothing_else(world: World) -> None:
+    keys: dict[frozenset[str], str] = {}
+
+    async def reaches(route: str, *scopes: str) -> bool:
+        """Whether a manager's key with these scopes gets past them. What it asks makes no sense to what is behind."""
+        if frozenset(scopes) not in keys:
+            async with world.here.house.owner.transaction(world.here.id, "tests") as session:
+                made = await create_key(
+                    session, world.here.id, world.here.orgs[AGENCY], Role.PROGRAM_MANAGER, scopes=scopes
+                )
+            keys[frozenset(scopes)] = made[1]
+        method, path = NAMES.sub(str(uuid4()), route).split(" ")
+        headers = {"Authorization": f"Bearer {keys[frozenset(scopes)]}"}
+        body = None if method == "GET" else {"no": "sense"}
+        response = await world.here.house.http.request(method, path, headers=headers, json=body)
+        assert response.status_code not in {401, 500}, response.text
+        return response.status_code != 403
+
+    for route, line in EXPECTED.items():
+        if line.public or route == "GET /v1/me":
+            continue
+        assert not await reaches(route, *(SCOPES - {line.scope})), route
+        assert line.scope is None or await reaches(route, line.scope), route
 
 
 # One's own account.
