@@ -29,7 +29,7 @@ from app.market.directory import Organization
 from app.schema import METADATA
 from tests.browser import Browser
 from tests.lines import AGENCY, POLICE, PROVIDER, SHELTER, Org, Secret
-from tests.planted import CODES, UUIDS
+from tests.planted import ids_and_codes
 from tests.support import House
 
 WORDS = re.compile(r"quixote\d+canary")
@@ -42,8 +42,7 @@ _FORGOTTEN = "{last_used_at,seen_at,idle_until}"
 
 def marks(answer: str) -> set[str]:
     """Every id, code and planted word in a text."""
-    # A code may seem to be in the midst of an id.
-    return {*UUIDS.findall(answer), *CODES.findall(UUIDS.sub(" ", answer)), *WORDS.findall(answer)}
+    return ids_and_codes(answer) | {*WORDS.findall(answer)}
 
 
 @dataclass(slots=True)
