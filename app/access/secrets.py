@@ -56,4 +56,7 @@ async def find_secret(session: AsyncSession, secret: str) -> Found | None:
     if row is None:
         return None
     scopes = None if row.scopes is None else frozenset(row.scopes)
-    return Found(Caller(row.id, row.program_id, row.organization_id, Role(row.role), scopes), row.until, row.token)
+    caller = Caller(
+        row.id, row.program_id, row.organization_id, Role(row.role), scopes, serves_survivors=row.serves_survivors
+    )
+    return Found(caller, row.until, row.token)

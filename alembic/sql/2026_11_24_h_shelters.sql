@@ -1,0 +1,152 @@
+-- An organization that serves survivors of domestic violence has no participants, for any writer: no row joins a person
+-- to it. Its people claim by one-time codes.
+
+-- A caller is known with whether their organization serves survivors, so that nobody has to ask again. As in
+-- 2026_11_24_b_keys.sql and 2026_11_24_d_people.sql besides.
+DROP FUNCTION find_secret
+;;
+CREATE FUNCTION find_secret(p_hash bytea)
+RETURNS TABLE (program_id uuid, id uuid, organization_id uuid, role text, scopes text[], until timestamptz,
+               token boolean, serves_survivors boolean)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+  SELECT found.program_id, found.id, found.organization_id, found.role, found.scopes, found.until, found.token,
+         g.serves_survivors
+    FROM (
+      SELECT k.program_id, k.id, k.organization_id, k.role, k.scopes, k.expires_at AS until, false AS token FROM keys k
+       WHERE k.hash = p_hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
+      UNION ALL
+      SELECT k.program_id, k.id, k.organization_id, k.role, coalesce(s.scopes, k.scopes),
+             least(k.expires_at, s.expires_at), s.kind = 'token'
+        FROM key_secrets s JOIN keys k ON k.program_id = s.program_id AND k.id = s.key_id
+       WHERE s.hash = p_hash AND s.expires_at > clock_timestamp()
+         AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())) found
+    JOIN organizations g ON g.program_id = found.program_id AND g.id = found.organization_id
+$$
+;;
+DROP FUNCTION find_session
+;;
+CREATE FUNCTION find_session(p_hash bytea, p_idle interval)
+RETURNS TABLE (program_id uuid, person_id uuid, organization_id uuid, role text, session_id uuid,
+               serves_survivors boolean)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+#variable_conflict use_column
+DECLARE
+  moment timestamptz := clock_timestamp();
+  seen timestamptz;
+BEGIN
+  SELECT s.program_id, s.person_id, p.organization_id, p.role, s.id, g.serves_survivors, s.seen_at
+    INTO program_id, person_id, organization_id, role, session_id, serves_survivors, seen
+    FROM sessions s JOIN people p ON p.program_id = s.program_id AND p.id = s.person_id
+    JOIN organizations g ON g.program_id = p.program_id AND g.id = p.organization_id
+   WHERE s.hash = p_hash AND s.idle_until > moment AND s.expires_at > moment AND p.ended_at IS NULL;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  IF seen < moment - interval '1 minute' THEN
+    UPDATE sessions s SET seen_at = moment, idle_until = least(moment + p_idle, s.expires_at) WHERE s.hash = p_hash;
+  END IF;
+  RETURN NEXT;
+END $$
+;;
+REVOKE ALL ON FUNCTION find_secret, find_session FROM PUBLIC
+;;
+GRANT EXECUTE ON FUNCTION find_secret, find_session TO openberth_app
+;;
+-- Nothing of a person is written down for an organization that serves survivors: whose the row is, whose the person in
+-- it is, or who is writing it. The last is known by the transaction's actor, a key or a person of the program.
+CREATE FUNCTION names_nobody() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+  given jsonb := to_jsonb(NEW);
+  actor uuid := CASE WHEN current_actor() ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN current_actor()::uuid END;
+BEGIN
+  PERFORM FROM organizations g
+    WHERE g.program_id = NEW.program_id AND g.serves_survivors AND (
+          g.id = (given ->> 'organization_id')::uuid
+       OR g.id = (SELECT p.organization_id FROM participants p
+                   WHERE p.program_id = NEW.program_id AND p.id = (given ->> 'participant_id')::uuid)
+       OR g.id = (SELECT k.organization_id FROM keys k WHERE k.program_id = NEW.program_id AND k.id = actor)
+       OR g.id = (SELECT p.organization_id FROM people p WHERE p.program_id = NEW.program_id AND p.id = actor))
+    LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'an organization that serves survivors of domestic violence is joined to nobody: it claims by one-time codes'
+      USING ERRCODE = 'check_violation', CONSTRAINT = TG_TABLE_NAME || '_names_nobody', TABLE = TG_TABLE_NAME;
+  END IF;
+  RETURN NEW;
+END $$
+;;
+REVOKE ALL ON FUNCTION names_nobody FROM PUBLIC
+;;
+-- After their foreign keys have been looked at, which lock the organization's row: none is overlooked because it is
+-- only just being added.
+CREATE TRIGGER participants_names_nobody AFTER INSERT OR UPDATE OF organization_id ON participants
+  FOR EACH ROW EXECUTE FUNCTION names_nobody()
+;;
+-- Before, since an insert that finds the row there already is no insert any more afterwards.
+CREATE TRIGGER identities_names_nobody BEFORE INSERT OR UPDATE OF participant_id ON identities
+  FOR EACH ROW EXECUTE FUNCTION names_nobody()
+;;
+CREATE TRIGGER consents_names_nobody AFTER INSERT OR UPDATE OF organization_id, participant_id ON consents
+  FOR EACH ROW EXECUTE FUNCTION names_nobody()
+;;
+-- Made by such an organization it would say who somebody is, and taken in by one whom they became.
+CREATE TRIGGER referrals_names_nobody AFTER INSERT OR UPDATE OF organization_id, participant_id ON referrals
+  FOR EACH ROW EXECUTE FUNCTION names_nobody()
+;;
+-- As in 2026_11_24_f_survivors.sql, and besides: no claim by a worker of an organization that serves survivors is a
+-- named person's.
+CREATE OR REPLACE FUNCTION claims_inserted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+  refused record;
+BEGIN
+  UPDATE openings o
+     SET units_taken = o.units_taken + n.units,
+         next_lapse_at = least(o.next_lapse_at, n.lapse_at)
+    FROM (SELECT program_id, opening_id, sum(units) AS units, min(hold_until) AS lapse_at
+            FROM inserted GROUP BY program_id, opening_id) n
+   WHERE o.program_id = n.program_id AND o.id = n.opening_id;
+
+  -- After the update, so that the row is locked and this clock is read under the lock. Hardly a claim gets past the
+  -- first question, so only the second, which has the precise answer, looks into the bundles.
+  PERFORM FROM inserted n JOIN openings o ON o.program_id = n.program_id AND o.id = n.opening_id
+   WHERE o.confidential
+      OR n.state <> 'held'
+      OR n.hold_until <= clock_timestamp()
+      OR o.withdrawn_at IS NOT NULL
+      OR o.fresh_until IS NULL OR o.fresh_until <= clock_timestamp()
+      OR o.ends_at <= clock_timestamp()
+      OR EXISTS (SELECT FROM organizations g
+                  WHERE g.program_id = n.program_id AND g.id = n.worker_organization_id AND g.serves_survivors)
+   LIMIT 1;
+  IF FOUND THEN
+    SELECT n.id, b.participant_id IS NOT NULL AND (o.confidential OR w.serves_survivors) AS named INTO refused
+      FROM inserted n
+      JOIN openings o ON o.program_id = n.program_id AND o.id = n.opening_id
+      JOIN bundles b ON b.program_id = n.program_id AND b.id = n.bundle_id
+      LEFT JOIN organizations w ON w.program_id = n.program_id AND w.id = n.worker_organization_id
+     WHERE b.participant_id IS NOT NULL AND (o.confidential OR w.serves_survivors)
+        OR n.state <> 'held'
+        OR n.hold_until <= clock_timestamp()
+        OR o.withdrawn_at IS NOT NULL
+        OR o.fresh_until IS NULL OR o.fresh_until <= clock_timestamp()
+        OR o.ends_at <= clock_timestamp()
+     LIMIT 1;
+    IF FOUND AND refused.named THEN
+      RAISE EXCEPTION 'claim % can''t be made: its opening is confidential, or its worker''s organization serves survivors, and its bundle names a participant', refused.id
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'claims_by_one_time_code', TABLE = 'claims';
+    ELSIF FOUND THEN
+      RAISE EXCEPTION 'claim % can''t be made: a claim starts as held, on an opening that is attested, not withdrawn and not over', refused.id
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'claims_on_live_opening', TABLE = 'claims';
+    END IF;
+  END IF;
+
+  WITH told AS (
+    INSERT INTO events (program_id, type, subject_id, data)
+    SELECT program_id, 'claim.held', id, jsonb_build_object(
+             'claim_id', id, 'bundle_id', bundle_id, 'opening_id', opening_id, 'organization_id', organization_id,
+             'units', units, 'state', state, 'hold_until', hold_until)
+      FROM inserted)
+  INSERT INTO audit (program_id, actor, action, subject_id, detail)
+  SELECT program_id, CASE current_actor() WHEN 'desk' THEN claimed_by::text ELSE current_actor() END,
+         'claim.held', id, '{}' FROM inserted;
+  RETURN NULL;
+END $$
