@@ -77,7 +77,7 @@ END $$
 REVOKE ALL ON FUNCTION names_nobody FROM PUBLIC
 ;;
 -- After their foreign keys have been looked at, which lock the organization's row: none is overlooked because it is
--- only just being added.
+-- only just being added. Whose a consent or a referral is never changes.
 CREATE TRIGGER participants_names_nobody AFTER INSERT OR UPDATE OF organization_id ON participants
   FOR EACH ROW EXECUTE FUNCTION names_nobody()
 ;;
@@ -85,11 +85,11 @@ CREATE TRIGGER participants_names_nobody AFTER INSERT OR UPDATE OF organization_
 CREATE TRIGGER identities_names_nobody BEFORE INSERT OR UPDATE OF participant_id ON identities
   FOR EACH ROW EXECUTE FUNCTION names_nobody()
 ;;
-CREATE TRIGGER consents_names_nobody AFTER INSERT OR UPDATE OF organization_id, participant_id ON consents
+CREATE TRIGGER consents_names_nobody AFTER INSERT ON consents
   FOR EACH ROW EXECUTE FUNCTION names_nobody()
 ;;
 -- Made by such an organization it would say who somebody is, and taken in by one whom they became.
-CREATE TRIGGER referrals_names_nobody AFTER INSERT OR UPDATE OF organization_id, participant_id ON referrals
+CREATE TRIGGER referrals_names_nobody AFTER INSERT OR UPDATE OF participant_id ON referrals
   FOR EACH ROW EXECUTE FUNCTION names_nobody()
 ;;
 -- As in 2026_11_24_f_survivors.sql, and besides: no claim by a worker of an organization that serves survivors is a

@@ -1,15 +1,20 @@
 """Organizations that serve survivors of domestic violence: claims by one-time code, and nothing that joins a person
 to them, in any answer or in any table."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
 from app.access.idempotency import fingerprint
-from app.access.roles import Role
+from app.access.permissions import KNOWS_PEOPLE
+from app.access.roles import Action, Role
+from app.dependencies import TOKEN_PATH
+from tests.api.test_access import ROUTES
+from tests.browser import ORIGIN, Browser, invited
 from tests.casework.people import IDENTITY, terms
-from tests.support import SEATTLE, Program
+from tests.support import SEATTLE, House, Program
 from tests.survivors import (
     ONE_TIME_CODE,
     PARTICIPANTS_CODE,
@@ -151,6 +156,44 @@ async def test_nor_does_the_work_of_the_shelters_own_staff(program: Program) -> 
     assert len(seen.json()["items"]) == 3 * len(STAFF)
     await assert_unjoined(program, someone)
     assert "Quillfeather" not in "".join((await rows(program)).values())
+
+
+@pytest.mark.parametrize("action", sorted(KNOWS_PEOPLE))
+async def test_every_route_about_a_person_is_shut_to_a_shelters_staff(program: Program, action: Action) -> None:
+    staff, _ = await staffed(program)
+    assert ROUTES[action]
+    for method, path in ROUTES[action]:
+        for role in STAFF:
+            refused = await staff.call(method, path, role=role, json={})
+            assert (refused.status_code, refused.json()["type"].rsplit("/", 1)[1]) == (403, "names-nobody"), path
+
+
+async def test_their_access_tokens_and_sessions_are_no_way_around_it(house: House, program: Program) -> None:
+    staff, opening = await staffed(program)
+    body: dict[str, Any] = {"organization_id": str(staff.agency_id), "name": "Theirs", "role": "partner_system"}
+    body["scopes"] = ["claims:write", "participants:write"]
+    key = await program.made("/v1/keys", body)
+    form = {"grant_type": "client_credentials", "client_id": key["id"], "client_secret": key["key"]}
+    staff.keys[Role.PARTNER_SYSTEM] = (await house.http.post(TOKEN_PATH, data=form)).json()["access_token"]
+    browser = Browser(house)
+    advocate = await invited(program, organization_id=str(staff.agency_id))
+    await browser.done("/v1/invitations/accept/password", {"token": advocate.token, "password": advocate.password})
+    code, items = await program.participant(), [{"opening_id": opening["id"]}]
+    for named, status in (({"participant": code}, 422), ({}, 201)):
+        by_token = await staff.call(
+            "POST", "/v1/claims", role=Role.PARTNER_SYSTEM, key=str(uuid4()), json={**named, "items": items}
+        )
+        headers = {"Origin": ORIGIN, "Idempotency-Key": str(uuid4())}
+        by_session = await browser.http.post("/v1/claims", headers=headers, json={**named, "items": items})
+        assert (by_token.status_code, by_session.status_code) == (status, status)
+    assert (await staff.call("POST", "/v1/participants", role=Role.PARTNER_SYSTEM, json={})).status_code == 403
+    assert (await browser.post("/v1/participants")).status_code == 403
+
+
+async def test_a_service_for_survivors_leaves_the_rest_of_its_organization_as_it_was(program: Program) -> None:
+    body = {"organization_id": str(program.agency_id), "name": "S", "category": "housing", "serves_survivors": True}
+    opening = await program.opening(service=await program.made("/v1/services", body))
+    assert ONE_TIME_CODE.fullmatch(code_of(await claimed(program, {"opening_id": opening["id"]})))
 
 
 async def test_a_refusal_by_a_shelter_does_not_join_them_either(program: Program) -> None:
