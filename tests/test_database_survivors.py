@@ -226,8 +226,8 @@ WRITTEN = {
     " VALUES ($1, gen_random_uuid(), 'AAAA-BBBB', {whose})",
     "identities": "INSERT INTO identities (program_id, participant_id, sealed) VALUES ($1, {someone}, '')",
     "consents": "INSERT INTO consents (program_id, id, participant_id, organization_id, recorded_by, text_version,"
-    " kinds, disclosers, recipients, treating_providers, expiry, signed_on, sealed) VALUES ($1, gen_random_uuid(), {someone},"
-    " {whose}, $1, 'x', ARRAY['name'], ARRAY[{other}], ARRAY[{other}], false, 'event', current_date, '')",
+    " kinds, disclosers, recipients, treating_providers, expiry, signed_on, sealed) VALUES ($1, gen_random_uuid(),"
+    " {someone}, {whose}, $1, 'x', ARRAY['name'], ARRAY[{other}], ARRAY[{other}], false, 'event', current_date, '')",
     "referrals": "INSERT INTO referrals (program_id, id, kind, referred_by, referrer_role, organization_id, person)"
     " VALUES ($1, gen_random_uuid(), 'community', $1, 'case_manager', {whose}, '')",
 }

@@ -201,10 +201,10 @@ async def test_what_shelters_wrote_down_of_people_before_is_erased_and_their_cal
         [kept] = [row[0] for row in await connection.fetch("SELECT convert_from(body, 'UTF8') FROM idempotency")]
         assert kept.endswith("named")
         for table in ("identities", "identity_marks", "consents"):
-            [whose] = await connection.fetch(
+            [row] = await connection.fetch(
                 f"SELECT p.organization_id FROM {table} t JOIN participants p ON p.id = t.participant_id"
             )
-            assert whose[0] == agency, table
+            assert row[0] == agency, table
         left = await connection.fetch("SELECT organization_id FROM participants WHERE reference IS NOT NULL")
         assert [row[0] for row in left] == [agency]
         traced = await connection.fetch("SELECT action FROM audit WHERE action LIKE '%.erased' ORDER BY id")

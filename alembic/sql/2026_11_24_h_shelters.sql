@@ -1,56 +1,27 @@
 -- An organization that serves survivors of domestic violence has no participants, for any writer: no row joins a person
 -- to it. Its people claim by one-time codes.
 
--- A caller is known with whether their organization serves survivors, so that nobody has to ask again. As in
--- 2026_11_24_b_keys.sql and 2026_11_24_d_people.sql besides.
-DROP FUNCTION find_secret
-;;
-CREATE FUNCTION find_secret(p_hash bytea)
+-- A caller is known with whether their organization serves survivors, so that nobody has to ask again. `find_secret` and
+-- `find_session` alone stay for servers that still run while this is migrated.
+CREATE FUNCTION find_caller(p_hash bytea)
 RETURNS TABLE (program_id uuid, id uuid, organization_id uuid, role text, scopes text[], until timestamptz,
                token boolean, serves_survivors boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
-  SELECT found.program_id, found.id, found.organization_id, found.role, found.scopes, found.until, found.token,
-         g.serves_survivors
-    FROM (
-      SELECT k.program_id, k.id, k.organization_id, k.role, k.scopes, k.expires_at AS until, false AS token FROM keys k
-       WHERE k.hash = p_hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
-      UNION ALL
-      SELECT k.program_id, k.id, k.organization_id, k.role, coalesce(s.scopes, k.scopes),
-             least(k.expires_at, s.expires_at), s.kind = 'token'
-        FROM key_secrets s JOIN keys k ON k.program_id = s.program_id AND k.id = s.key_id
-       WHERE s.hash = p_hash AND s.expires_at > clock_timestamp()
-         AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())) found
-    JOIN organizations g ON g.program_id = found.program_id AND g.id = found.organization_id
+  SELECT f.*, g.serves_survivors
+    FROM find_secret(p_hash) f JOIN organizations g ON g.program_id = f.program_id AND g.id = f.organization_id
 $$
 ;;
-DROP FUNCTION find_session
-;;
-CREATE FUNCTION find_session(p_hash bytea, p_idle interval)
+CREATE FUNCTION find_person(p_hash bytea, p_idle interval)
 RETURNS TABLE (program_id uuid, person_id uuid, organization_id uuid, role text, session_id uuid,
                serves_survivors boolean)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-#variable_conflict use_column
-DECLARE
-  moment timestamptz := clock_timestamp();
-  seen timestamptz;
-BEGIN
-  SELECT s.program_id, s.person_id, p.organization_id, p.role, s.id, g.serves_survivors, s.seen_at
-    INTO program_id, person_id, organization_id, role, session_id, serves_survivors, seen
-    FROM sessions s JOIN people p ON p.program_id = s.program_id AND p.id = s.person_id
-    JOIN organizations g ON g.program_id = p.program_id AND g.id = p.organization_id
-   WHERE s.hash = p_hash AND s.idle_until > moment AND s.expires_at > moment AND p.ended_at IS NULL;
-  IF NOT FOUND THEN
-    RETURN;
-  END IF;
-  IF seen < moment - interval '1 minute' THEN
-    UPDATE sessions s SET seen_at = moment, idle_until = least(moment + p_idle, s.expires_at) WHERE s.hash = p_hash;
-  END IF;
-  RETURN NEXT;
-END $$
+LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+  SELECT f.*, g.serves_survivors
+    FROM find_session(p_hash, p_idle) f JOIN organizations g ON g.program_id = f.program_id AND g.id = f.organization_id
+$$
 ;;
-REVOKE ALL ON FUNCTION find_secret, find_session FROM PUBLIC
+REVOKE ALL ON FUNCTION find_caller, find_person FROM PUBLIC
 ;;
-GRANT EXECUTE ON FUNCTION find_secret, find_session TO openberth_app
+GRANT EXECUTE ON FUNCTION find_caller, find_person TO openberth_app
 ;;
 -- Nothing of a person is written down for an organization that serves survivors: whose the row is, whose the person in
 -- it is, or who is writing it. The last is known by the transaction's actor, a key or a person of the program.
@@ -114,8 +85,10 @@ BEGIN
       OR o.withdrawn_at IS NOT NULL
       OR o.fresh_until IS NULL OR o.fresh_until <= clock_timestamp()
       OR o.ends_at <= clock_timestamp()
-      OR EXISTS (SELECT FROM organizations g
-                  WHERE g.program_id = n.program_id AND g.id = n.worker_organization_id AND g.serves_survivors)
+      -- Read once a statement, whatever the plan: there are few of them, and an index of their own.
+      OR n.worker_organization_id = ANY (ARRAY(
+           SELECT g.id FROM organizations g
+            WHERE g.serves_survivors AND g.program_id IN (SELECT program_id FROM inserted)))
    LIMIT 1;
   IF FOUND THEN
     SELECT n.id, b.participant_id IS NOT NULL AND (o.confidential OR w.serves_survivors) AS named INTO refused

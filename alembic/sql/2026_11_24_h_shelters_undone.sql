@@ -1,4 +1,4 @@
--- Back to what b_keys, d_people and f_survivors say of callers and claims. What was erased stays so.
+-- Back to what 2026_11_24_f_survivors.sql says of claims. What was erased stays so.
 DROP TRIGGER participants_names_nobody ON participants
 ;;
 DROP TRIGGER identities_names_nobody ON identities
@@ -7,45 +7,7 @@ DROP TRIGGER consents_names_nobody ON consents
 ;;
 DROP TRIGGER referrals_names_nobody ON referrals
 ;;
-DROP FUNCTION names_nobody, find_secret, find_session
-;;
-CREATE FUNCTION find_secret(p_hash bytea)
-RETURNS TABLE (program_id uuid, id uuid, organization_id uuid, role text, scopes text[], until timestamptz, token boolean)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
-  SELECT k.program_id, k.id, k.organization_id, k.role, k.scopes, k.expires_at, false FROM keys k
-   WHERE k.hash = p_hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
-  UNION ALL
-  SELECT k.program_id, k.id, k.organization_id, k.role, coalesce(s.scopes, k.scopes),
-         least(k.expires_at, s.expires_at), s.kind = 'token'
-    FROM key_secrets s JOIN keys k ON k.program_id = s.program_id AND k.id = s.key_id
-   WHERE s.hash = p_hash AND s.expires_at > clock_timestamp()
-     AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
-$$
-;;
-CREATE FUNCTION find_session(p_hash bytea, p_idle interval)
-RETURNS TABLE (program_id uuid, person_id uuid, organization_id uuid, role text, session_id uuid)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-#variable_conflict use_column
-DECLARE
-  moment timestamptz := clock_timestamp();
-  seen timestamptz;
-BEGIN
-  SELECT s.program_id, s.person_id, p.organization_id, p.role, s.id, s.seen_at
-    INTO program_id, person_id, organization_id, role, session_id, seen
-    FROM sessions s JOIN people p ON p.program_id = s.program_id AND p.id = s.person_id
-   WHERE s.hash = p_hash AND s.idle_until > moment AND s.expires_at > moment AND p.ended_at IS NULL;
-  IF NOT FOUND THEN
-    RETURN;
-  END IF;
-  IF seen < moment - interval '1 minute' THEN
-    UPDATE sessions s SET seen_at = moment, idle_until = least(moment + p_idle, s.expires_at) WHERE s.hash = p_hash;
-  END IF;
-  RETURN NEXT;
-END $$
-;;
-REVOKE ALL ON FUNCTION find_secret, find_session FROM PUBLIC
-;;
-GRANT EXECUTE ON FUNCTION find_secret, find_session TO openberth_app
+DROP FUNCTION names_nobody, find_caller, find_person
 ;;
 CREATE OR REPLACE FUNCTION claims_inserted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE

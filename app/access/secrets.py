@@ -52,7 +52,7 @@ def hash_of(secret: str) -> bytes:
 
 async def find_secret(session: AsyncSession, secret: str) -> Found | None:
     """Whom this secret belongs to; None when it is unknown, expired or revoked. Needs no program."""
-    row = (await session.execute(text("SELECT * FROM find_secret(:hash)"), {"hash": hash_of(secret)})).one_or_none()
+    row = (await session.execute(text("SELECT * FROM find_caller(:hash)"), {"hash": hash_of(secret)})).one_or_none()
     if row is None:
         return None
     scopes = None if row.scopes is None else frozenset(row.scopes)

@@ -59,7 +59,7 @@ class SessionGate:
         try:
             async with self._database.transaction(None, "gate") as session:
                 found = await session.execute(
-                    text("SELECT * FROM find_session(:hash, :idle)"), {"hash": token_hash(token), "idle": self._idle}
+                    text("SELECT * FROM find_person(:hash, :idle)"), {"hash": token_hash(token), "idle": self._idle}
                 )
                 row = found.one_or_none()
             if row is None:
