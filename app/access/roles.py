@@ -39,7 +39,7 @@ class Action(StrEnum):
     EDIT_DIRECTORY = "add locations and services"
     SEARCH = "search what is open"
     PUBLISH = "publish, change, attest and withdraw openings"
-    CLAIM = "claim for a participant"
+    CLAIM = "claim places"
     READ_CLAIMS = "read claims"
     STEER_CLAIM = "confirm, extend or release claims"
     RECEIVE_CLAIM = "record arrival, no-show, completion or decline"

@@ -52,8 +52,11 @@ def hash_of(secret: str) -> bytes:
 
 async def find_secret(session: AsyncSession, secret: str) -> Found | None:
     """Whom this secret belongs to; None when it is unknown, expired or revoked. Needs no program."""
-    row = (await session.execute(text("SELECT * FROM find_secret(:hash)"), {"hash": hash_of(secret)})).one_or_none()
+    row = (await session.execute(text("SELECT * FROM find_caller(:hash)"), {"hash": hash_of(secret)})).one_or_none()
     if row is None:
         return None
     scopes = None if row.scopes is None else frozenset(row.scopes)
-    return Found(Caller(row.id, row.program_id, row.organization_id, Role(row.role), scopes), row.until, row.token)
+    caller = Caller(
+        row.id, row.program_id, row.organization_id, Role(row.role), scopes, serves_survivors=row.serves_survivors
+    )
+    return Found(caller, row.until, row.token)

@@ -13,10 +13,11 @@ from time import monotonic
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from app.access.callers import NAMES_NOBODY
 from app.access.idempotency import Asked, Kept
 from app.core.database import Database, PooledConnection
 from app.core.metrics import BATCH, CLAIMS
-from app.core.problems import Busy, KeyReused, Problem, TooManyHolds
+from app.core.problems import Busy, Invalid, KeyReused, Problem, TooManyHolds
 from app.market.batch import Batch, Outcome
 from app.market.calls import Call, Wanted
 from app.market.decide import Item
@@ -77,8 +78,11 @@ class Desk:
     async def claim(self, call: Call) -> Kept:
         """Hold everything the call asks for, or refuse it with alternatives; both are committed when this returns.
 
-        Raises Busy when too much is waiting, and KeyReused.
+        Raises Busy when too much is waiting, KeyReused, and Invalid when a caller whose organization serves survivors
+        names a participant: before anything of the call is kept.
         """
+        if call.participant is not None and call.caller.serves_survivors:
+            raise Invalid.at("participant", NAMES_NOBODY)
         name = (call.caller.id, call.key)
         if twin := self._flights.get(name):
             call.asked.refuse_other(twin.asked.named)
