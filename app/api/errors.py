@@ -21,8 +21,8 @@ from app.dependencies import CALLER, LIMIT_HEADERS, address_of
 
 log = logging.getLogger(__name__)
 
-_WATCHED = frozenset({401, 403, 429})
-"""What a refusal of the door, of the permission table and of the quotas answers."""
+_WATCHED = frozenset({401, 403, 429, 502})
+"""What the door, the permission table and the quotas answer, and what is answered for an identity provider at fault."""
 
 
 class FieldError(BaseModel):

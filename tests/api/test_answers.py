@@ -98,6 +98,16 @@ async def test_whoever_is_turned_away_is_in_the_log_without_what_they_sent(
     assert (await program.claim({"opening_id": str(uuid4())}, role=Role.OFFICER, participant="K7M4-Q2XP")).is_error
     form = {"grant_type": "client_credentials", "client_id": str(uuid4()), "client_secret": stray}
     assert (await program.house.http.post("/v1/oauth/token", data=form)).status_code == 401
+    provider = {"name": "A provider", "issuer": "https://127.0.0.1", "client_id": "openberth"}
+    other = Settings(database_url=program.house.owner.engine.url.render_as_string(hide_password=False))
+    app = create_app(other, loops=False)
+    async with (
+        app.router.lifespan_context(app),
+        AsyncClient(transport=ASGITransport(app), base_url="http://house") as http,
+    ):
+        headers = {"Authorization": f"Bearer {program.keys[Role.PROGRAM_MANAGER]}"}
+        assert (await http.put("/v1/sign-in/providers/inside", json=provider, headers=headers)).status_code == 502
+    manager = (await program.call("GET", "/v1/me")).json()
     lines = [each.getMessage() for each in caplog.records if each.getMessage().startswith("refused")]
     address = "address 127.0.0.1"
     assert lines == [
@@ -105,6 +115,7 @@ async def test_whoever_is_turned_away_is_in_the_log_without_what_they_sent(
         f"refused GET /v1/participants/{{named}}: 403 forbidden, caller {me['id']}, {address}",
         f"refused POST /v1/claims: 403 forbidden, caller {me['id']}, {address}",
         f"refused POST /v1/oauth/token: 401 invalid_client, caller unknown, {address}",
+        f"refused PUT /v1/sign-in/providers/{{provider}}: 502 identity-provider, caller {manager['id']}, {address}",
     ]
     assert stray not in caplog.text
     assert "K7M4" not in caplog.text
