@@ -102,6 +102,8 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
         description=DESCRIPTION,
         lifespan=lifespan,
         separate_input_output_schemas=False,
+        # A redirect would name the host and scheme that the request came with: behind a proxy, plain http.
+        redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
     )

@@ -43,6 +43,14 @@ async def test_every_answer_tells_browsers_to_keep_and_run_nothing(program: Prog
         assert answer.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
 
 
+@pytest.mark.parametrize("path", ["/v1/me/", "/v1/claims/", "/livez/"])
+async def test_nobody_is_sent_on_to_another_spelling_over_plain_http(program: Program, path: str) -> None:
+    for method in ("GET", "POST"):
+        answer = await program.call(method, path, headers={"Host": "elsewhere.example"})
+        assert answer.status_code == 404
+        assert "location" not in answer.headers
+
+
 async def test_a_fault_of_ours_goes_with_them_too(house: House, program: Program) -> None:
     async def fails() -> None:
         raise RuntimeError("a fault")
