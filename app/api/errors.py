@@ -153,7 +153,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(asyncpg.CannotConnectNowError)
     @app.exception_handler(OSError)
     async def unreachable(request: Request, error: Exception) -> Response:
-        log.warning("%s %s: the database can't be reached: %r", request.method, request.url.path, error)
+        log.warning("%s %s: the database can't be reached: %r", request.method, _route(request), error)
         return rendered(
             Busy(
                 "The database can't be reached just now. Try again, with the same Idempotency-Key.",
@@ -172,7 +172,7 @@ def install(app: FastAPI) -> None:
         return await (unreachable if _passes(error) else unexpected)(request, error)
 
     async def unexpected(request: Request, error: Exception) -> Response:
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        log.error("%s %s failed", request.method, _route(request), exc_info=error)
         return rendered(Unexpected("Something went wrong here; it has been logged. Nothing of the request was done."))
 
     @app.exception_handler(Exception)
@@ -183,11 +183,15 @@ def install(app: FastAPI) -> None:
         return response
 
 
+def _route(request: Request) -> str:
+    """The path as the route has it, for the log: the request's own may hold anything that was sent."""
+    return getattr(request.scope.get("route"), "path", "?")
+
+
 def note_refusal(request: Request, status: int, slug: str) -> None:
     """Count a refusal that may be somebody trying doors, and log it: who, where from and what. Others are nothing.
 
-    The route's own words stand for the path, which may hold anything that was sent. Past a quota it is only counted:
-    a flood must not drown the log.
+    Past a quota it is only counted: a flood must not drown the log.
     """
     if status not in _WATCHED:
         return
@@ -198,7 +202,7 @@ def note_refusal(request: Request, status: int, slug: str) -> None:
     log.warning(
         "refused %s %s: %d %s, caller %s, address %s",
         request.method,
-        getattr(request.scope.get("route"), "path", "?"),
+        _route(request),
         status,
         slug,
         caller.id if caller else "unknown",

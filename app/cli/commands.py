@@ -21,7 +21,7 @@ from app.access.roles import Role
 from app.access.site import Site
 from app.cli import data, keyring, keys, people, trail
 from app.cli.doctor import examine
-from app.cli.logs import LOGGING
+from app.cli.logs import logging_at
 from app.cli.output import console, explained, fail
 from app.cli.permissions import page as permissions_page
 from app.core.database import Database
@@ -92,7 +92,7 @@ def serve(
             log_level=settings.log_level,
             access_log=False,
             server_header=False,
-            log_config=LOGGING,
+            log_config=logging_at(settings.log_level),
             timeout_graceful_shutdown=10,
         )
 
@@ -111,7 +111,7 @@ def work() -> None:
 
     with explained(), home(settings) as where:
         migrated(where)
-        dictConfig(LOGGING)
+        dictConfig(logging_at(settings.log_level))
         console.print("Sweeping lapsed holds, sealing the trail, and retiring daily what is old. Ctrl-C ends it.")
         asyncio.run(forever(where))
 

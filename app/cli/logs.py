@@ -18,16 +18,17 @@ class Line(logging.Formatter):
         return super().formatMessage(record).replace("\r", "\\r").replace("\n", "\\n")
 
 
-def _at(level: str) -> dict[str, Any]:
-    return {"handlers": ["stderr"], "level": level, "propagate": False}
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"()": Line, "fmt": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "loggers": {"uvicorn": _at("INFO"), "app": _at("INFO")},
-    "root": {"handlers": ["stderr"], "level": "WARNING"},
-}
-"""For `logging.config.dictConfig`, and so for uvicorn."""
+def logging_at(level: str) -> dict[str, Any]:
+    """For `logging.config.dictConfig`, and so for uvicorn: what is ours and the server's from this level on."""
+    ours = {"handlers": ["stderr"], "level": level.upper(), "propagate": False}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": Line, "fmt": FORMAT}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "loggers": {"uvicorn": ours, "app": ours},
+        "root": {"handlers": ["stderr"], "level": "WARNING"},
+    }

@@ -12,7 +12,7 @@ from httpx import ASGITransport, AsyncClient
 from app.access.roles import Role
 from app.core.settings import Settings
 from app.main import create_app
-from tests.support import House, Program
+from tests.support import Program
 
 PLAIN = "http://127.0.0.1:8000"
 
@@ -51,16 +51,18 @@ async def test_nobody_is_sent_on_to_another_spelling_over_plain_http(program: Pr
         assert "location" not in answer.headers
 
 
-async def test_a_fault_of_ours_goes_with_them_too(house: House, program: Program) -> None:
-    async def fails() -> None:
+async def test_a_fault_of_ours_goes_with_them_too(caplog: pytest.LogCaptureFixture) -> None:
+    async def fails(code: str) -> None:
         raise RuntimeError("a fault")
 
     app = create_app(Settings(database_url="postgresql://", public_url=PLAIN), loops=False)
-    app.add_api_route("/fails", fails)
+    app.add_api_route("/fails/{code}", fails)
     transport = ASGITransport(app, raise_app_exceptions=False)
     async with AsyncClient(transport=transport, base_url="http://house") as http:
-        answer = await http.get("/fails")
+        answer = await http.get("/fails/K7M4-Q2XP")
     assert answer.status_code == 500
+    assert "GET /fails/{code} failed" in caplog.text
+    assert "K7M4" not in caplog.text
     assert "a fault" not in answer.text
     assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
     assert answer.headers.get_list("cache-control") == ["no-store"]

@@ -4,14 +4,14 @@ import logging
 import re
 import sys
 
-from app.cli.logs import LOGGING, Line
+from app.cli.logs import FORMAT, Line
 
 
 def line(message: str, *, failed: BaseException | None = None) -> str:
     """A record as it is printed."""
     thrown = None if failed is None else (type(failed), failed, failed.__traceback__)
     record = logging.LogRecord("app.api.errors", logging.WARNING, "errors.py", 1, message, (), thrown)
-    return Line(LOGGING["formatters"]["line"]["fmt"]).format(record)
+    return Line(FORMAT).format(record)
 
 
 def test_a_line_has_its_time_in_utc_its_level_and_who_says_it() -> None:
