@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app.access.limits import Limits
+from app.access.site import Site
 from app.api import (
     account,
     claims,
     consents,
     directory,
     disclosures,
+    guide,
     identities,
     invitations,
     keys,
@@ -100,9 +102,15 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
         description=DESCRIPTION,
         lifespan=lifespan,
         separate_input_output_schemas=False,
+        # A redirect would name the host and scheme that the request came with: behind a proxy, plain http.
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
     )
     install(app)
-    app.add_middleware(WithLimits)
+    app.add_middleware(WithLimits, always=Site(settings.public_url).headers)
+    if settings.shows_docs:
+        guide.serve(app)
     # Not included but laid in directly: a route of an included router is found anew for each request.
     app.router.routes.extend(claims.desk_router.routes)
     for face in FACES:

@@ -12,6 +12,7 @@ from sqlalchemy import insert, text
 from app.access.keys import create_key
 from app.access.programs import add_program
 from app.access.roles import Role
+from app.access.site import Site
 from app.core.database import Database
 from app.core.ids import new_id
 from app.market.directory import Organization
@@ -19,6 +20,9 @@ from app.market.directory import Organization
 SEATTLE = "47.6062,-122.3321"
 MASTER_KEYS = "test:" + base64.b64encode(bytes(32)).decode()
 """A ring with one master key, for tests alone."""
+PUBLIC_URL = "https://house.example"
+EVERY_ANSWER = {name for name, _ in Site(PUBLIC_URL).headers}
+"""The header fields that go with every answer, and so tell nothing."""
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+from logging.config import dictConfig
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -20,6 +21,7 @@ from app.access.roles import Role
 from app.access.site import Site
 from app.cli import data, keyring, keys, people, trail
 from app.cli.doctor import examine
+from app.cli.logs import logging_at
 from app.cli.output import console, explained, fail
 from app.cli.permissions import page as permissions_page
 from app.core.database import Database
@@ -71,7 +73,8 @@ def serve(
         migrated(where)
         if demo:
             keys.show(asyncio.run(data.load_demo(where)))
-        console.print(f"[bold]Openberth[/] on http://{host}:{port} · API at http://{host}:{port}/docs")
+        described = "docs" if settings.shows_docs else "openapi.json"
+        console.print(f"[bold]Openberth[/] on http://{host}:{port} · API at http://{host}:{port}/{described}")
         if where.embedded:
             console.print(f'Database: psql "{plain(where.url)}"', soft_wrap=True)
         # What serves is started by import path, possibly in further processes: they are told by environment.
@@ -89,6 +92,7 @@ def serve(
             log_level=settings.log_level,
             access_log=False,
             server_header=False,
+            log_config=logging_at(settings.log_level),
             timeout_graceful_shutdown=10,
         )
 
@@ -107,6 +111,7 @@ def work() -> None:
 
     with explained(), home(settings) as where:
         migrated(where)
+        dictConfig(logging_at(settings.log_level))
         console.print("Sweeping lapsed holds, sealing the trail, and retiring daily what is old. Ctrl-C ends it.")
         asyncio.run(forever(where))
 
