@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import text
 
 from app.access.keys import create_key
-from app.access.roles import Role
+from app.access.roles import Action, Role
 from tests.support import Program
 
 PARTICIPANTS_CODE = re.compile(r"[0-9A-Z]{4}-[0-9A-Z]{4}")
@@ -95,3 +95,30 @@ async def staffed(program: Program) -> tuple[Program, dict[str, Any]]:
         for role in STAFF:
             _, staff.keys[role] = await create_key(session, program.id, owner, role)
     return staff, opening
+
+
+_NOBODY = "01900000-0000-7000-8000-000000000000"
+_OF_ONE = f"/v1/participants/{_NOBODY}"
+_CONSENT = f"/v1/consents/{_NOBODY}"
+ABOUT_PEOPLE: dict[Action, list[tuple[str, str]]] = {
+    Action.ADD_PARTICIPANT: [("POST", "/v1/participants")],
+    Action.READ_PARTICIPANT: [("GET", "/v1/participants"), ("GET", _OF_ONE), ("GET", f"{_OF_ONE}/identity")],
+    Action.EDIT_PARTICIPANT: [
+        *[(method, f"{_OF_ONE}/identity") for method in ("PUT", "DELETE")],
+        ("PUT", f"{_OF_ONE}/demographics"),
+    ],
+    Action.FIND_PARTICIPANT: [("POST", "/v1/participants/find")],
+    Action.KEEP_CONSENT: [
+        ("GET", "/v1/consent-text"),
+        *[(method, f"{_OF_ONE}/consents") for method in ("GET", "POST")],
+        *[("GET", path) for path in (_CONSENT, f"{_CONSENT}/copy")],
+        *[("POST", f"{_CONSENT}/{verb}") for verb in ("revoke", "end")],
+    ],
+    Action.READ_DISCLOSURES: [("GET", f"{_OF_ONE}/{what}") for what in ("disclosures", "accounting")],
+    Action.REFER: [("POST", "/v1/referrals")],
+    Action.WORK_REFERRAL: [
+        *[("GET", f"/v1/referrals{one}") for one in ("", f"/{_NOBODY}")],
+        *[("POST", f"/v1/referrals/{_NOBODY}/{verb}") for verb in ("contact", "intake", "close")],
+    ],
+}
+"""The routes that are about a person, by what they let one do."""

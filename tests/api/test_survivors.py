@@ -11,11 +11,11 @@ from app.access.idempotency import fingerprint
 from app.access.permissions import KNOWS_PEOPLE
 from app.access.roles import Action, Role
 from app.dependencies import TOKEN_PATH
-from tests.api.test_access import ROUTES
 from tests.browser import ORIGIN, Browser, invited
 from tests.casework.people import IDENTITY, terms
 from tests.support import SEATTLE, House, Program
 from tests.survivors import (
+    ABOUT_PEOPLE,
     ONE_TIME_CODE,
     PARTICIPANTS_CODE,
     STAFF,
@@ -161,8 +161,7 @@ async def test_nor_does_the_work_of_the_shelters_own_staff(program: Program) -> 
 @pytest.mark.parametrize("action", sorted(KNOWS_PEOPLE))
 async def test_every_route_about_a_person_is_shut_to_a_shelters_staff(program: Program, action: Action) -> None:
     staff, _ = await staffed(program)
-    assert ROUTES[action]
-    for method, path in ROUTES[action]:
+    for method, path in ABOUT_PEOPLE[action]:
         for role in STAFF:
             refused = await staff.call(method, path, role=role, json={})
             assert (refused.status_code, refused.json()["type"].rsplit("/", 1)[1]) == (403, "names-nobody"), path
