@@ -1,48 +1,116 @@
-"""All that a route may ask for: Session, requires(Action), IdempotencyKey, IfMatch, the desks."""
+"""All that a route may ask for: Session, requires(Action), IdempotencyKey, IfMatch, the key ring, the desks."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from datetime import timedelta
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Request, Response
+from fastapi.openapi.models import OAuthFlowClientCredentials, OAuthFlows
 from fastapi.routing import APIRoute
-from fastapi.security import HTTPBearer
+from fastapi.security import HTTPBearer, OAuth2
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
-from starlette.types import Message
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.callers import Caller
+from app.access.gate import Gate
 from app.access.idempotency import Kept, begin, fingerprint, keep
-from app.access.keys import Gate
+from app.access.last_use import LastUse
+from app.access.limits import Header as LimitHeader
+from app.access.limits import Limits
+from app.access.openid_sign_in import OpenIdDoor
+from app.access.permissions import SCOPES
 from app.access.roles import Action
+from app.access.session_gate import SessionGate
+from app.access.sessions import Lasting
+from app.access.sign_in import Door
+from app.access.site import SAFE_METHODS, Site
 from app.core.database import Database
+from app.core.keyring import Keyring
 from app.core.problems import (
     MEDIA_TYPE,
     BadRequest,
     IdempotencyKeyRequired,
+    NotKept,
     PreconditionRequired,
     Problem,
     TooLarge,
     Unauthorized,
 )
 from app.core.rendering import to_json
+from app.core.settings import Settings
 from app.market.desk import Desk, Desks
 
-bearer = HTTPBearer(auto_error=False, description="A key made by `openberth key create`.")
+bearer = HTTPBearer(auto_error=False, description="A key, or an access token got with one.")
 """Only describes the header in OpenAPI; `caller_of` reads it."""
+
+TOKEN_PATH = "/v1/oauth/token"  # noqa: S105 - where tokens are got, and none itself
+oauth = OAuth2(
+    flows=OAuthFlows(
+        clientCredentials=OAuthFlowClientCredentials(
+            tokenUrl=TOKEN_PATH, scopes={scope: "; ".join(sorted(actions)) for scope, actions in SCOPES.items()}
+        )
+    ),
+    description="An access token in place of the key: see docs/keys.md.",
+    auto_error=False,
+)
+"""The other thing that the same header may carry."""
 
 MAX_BODY_BYTES = 256 * 1024
 """More than the largest bundle takes, and little enough that nobody fills the memory with bodies."""
 
+LIMIT_HEADERS = "openberth.limits"
+"""Where a request's scope keeps the header fields that its answer gets besides its own: those of the site, and what is
+left of the caller's quota."""
+
+CALLER = "openberth.caller"
+"""Where a request's scope keeps its caller, for the log line of a refusal."""
+
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class WithLimits:
+    """Puts on every answer, refusals too, what it tells a browser and the caller's rate limit.
+
+    Plain ASGI, and the bytes made once: the claim goes through it.
+    """
+
+    def __init__(self, app: ASGIApp, always: Sequence[LimitHeader]) -> None:
+        """`always`: the fields that go with every answer. A route that brings another policy replaces it there."""
+        self.app = app
+        self.always = always
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the application does, with the header fields that `caller_of` left in the scope."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = scope[LIMIT_HEADERS] = list(self.always)
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *headers]
+            await send(message)
+
+        await self.app(scope, receive, sending)
 
 
 class State:
     """What the application keeps for its routes, at `app.state.house`."""
 
-    def __init__(self, database: Database, desks: Desks) -> None:
+    def __init__(self, database: Database, desks: Desks, keyring: Keyring, limits: Limits, settings: Settings) -> None:
+        lasting = Lasting(timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours))
         self.database = database
         self.desks = desks
-        self.gate = Gate(database)
+        self.keyring = keyring
+        self.limits = limits
+        self.last_use = LastUse()
+        self.gate = Gate(database, limits, self.last_use)
+        self.sessions = SessionGate(database, lasting.idle)
+        self.site = Site(settings.public_url)
+        self.local_issuers = settings.allow_local_issuers
+        self.door = Door(database, self.sessions, self.site, keyring, lasting)
+        self.openid_door = OpenIdDoor(self.door, local=settings.allow_local_issuers)
 
 
 def state_of(request: Request) -> State:
@@ -51,12 +119,37 @@ def state_of(request: Request) -> State:
     return house
 
 
+def address_of(request: Request) -> str:
+    """Where the request came from. Behind a proxy uvicorn puts the client's address here, if it trusts the proxy."""
+    client = request.scope.get("client")
+    return client[0] if client else ""
+
+
+House = Annotated[State, Depends(state_of)]
+
+
 async def caller_of(request: Request) -> Caller:
-    """The caller, from `Authorization: Bearer <key>`. Raises Unauthorized."""
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secret:
-        raise Unauthorized("Send your key as `Authorization: Bearer <key>`.")
-    return await state_of(request).gate.caller(secret.strip())
+    """The caller: of the key in `Authorization: Bearer <key>`, or else the person of the session's cookie; this request
+    counted.
+
+    A key anywhere else, such as in the URL, is not looked for: it would end in logs and histories. A cookie comes along
+    with whatever page makes a browser call, so with it an unsafe call must come from a page of ours. Raises
+    Unauthorized, CrossSite, TooManyRequests.
+    """
+    house = state_of(request)
+    authorization = request.headers.get("authorization")
+    if authorization is None and (token := request.cookies.get(house.site.session_cookie)):
+        if request.method not in SAFE_METHODS:
+            house.site.require_own_page(request.headers)
+        caller = await house.sessions.person(token)
+    else:
+        scheme, _, secret = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not secret:
+            raise Unauthorized("Send your key as `Authorization: Bearer <key>`.")
+        caller = await house.gate.caller(secret.strip(), address_of(request))
+    request.scope[CALLER] = caller
+    house.limits.count(caller.id, request.scope.setdefault(LIMIT_HEADERS, []))
+    return caller
 
 
 def requires(action: Action) -> Any:
@@ -124,6 +217,24 @@ async def required_key(
 RequiredKey = Annotated[str, Depends(required_key)]
 
 
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+def secret_answer(endpoint: Endpoint) -> Endpoint:
+    """Marks a route that is told or answers a secret, or who somebody is: nothing of either is kept under a key.
+
+    The call is still made once. Tried again, it answers 409 `answer-not-kept` with the `location` that the route gave:
+    the fingerprint leaves out the body, from whose hash a name or a password could be guessed. A refusal is kept as
+    ever.
+    """
+    endpoint.__dict__["secret_answer"] = True
+    return endpoint
+
+
+def _is_secret(endpoint: Any) -> bool:
+    return bool(getattr(endpoint, "secret_answer", False))
+
+
 class Once:
     """A request under its `Idempotency-Key`, with the savepoint that a refusal goes back to."""
 
@@ -148,12 +259,13 @@ async def open_session(request: Request) -> AsyncIterator[AsyncSession]:
     An unsafe call with an `Idempotency-Key` takes its key here; `OnceRoute` keeps the answer.
     """
     caller: Caller = request.state.caller
-    async with state_of(request).database.transaction(caller.program_id, str(caller.id)) as session:
+    async with state_of(request).door.transaction(caller.program_id, str(caller.id)) as session:
         key = None if request.method == "GET" else idempotency_key(request)
         if key is not None:
             # The precondition is part of what is asked: with another ETag it is another request.
             precondition = request.headers.get("if-match", "").encode()
-            asked = fingerprint(request.method, request.url.path, await request.body() + precondition)
+            body = b"" if _is_secret(request.scope["endpoint"]) else await request.body()
+            asked = fingerprint(request.method, request.url.path, body + precondition)
             if (kept := await begin(session, caller, key, asked)) is not None:
                 raise Replay(kept)
             request.state.once = Once(session, caller, key, await session.begin_nested())
@@ -161,6 +273,17 @@ async def open_session(request: Request) -> AsyncIterator[AsyncSession]:
 
 
 Session = Annotated[AsyncSession, Depends(open_session, scope="function")]
+
+
+def _not_kept(request: Request, response: Response) -> Kept:
+    """What is kept in place of an answer that must not be."""
+    location = response.headers.get("location", request.url.path)
+    done = NotKept(
+        "This call was done when it was first sent. What its answer showed is shown once and not kept:"
+        f" go on from {location}.",
+        location=location,
+    )
+    return Kept(done.status, to_json(done.document()))
 
 
 def answer(kept: Kept) -> Response:
@@ -194,8 +317,9 @@ class OnceRoute(APIRoute):
                 return answer(kept)
             taken = getattr(request.state, "once", None)
             if taken is not None:
+                secret = _is_secret(self.endpoint)
                 kept = Kept(response.status_code, bytes(response.body), response.headers.get("etag"))
-                await keep(taken.session, taken.caller, taken.key, kept)
+                await keep(taken.session, taken.caller, taken.key, _not_kept(request, response) if secret else kept)
             return response
 
         return once
@@ -225,6 +349,14 @@ IfMatch = Annotated[int | None, Depends(if_match)]
 def etag(version: int) -> str:
     """The entity tag of a version."""
     return f'"v{version}"'
+
+
+async def keyring_of(request: Request) -> Keyring:
+    """The key ring of this server."""
+    return state_of(request).keyring
+
+
+Ring = Annotated[Keyring, Depends(keyring_of)]
 
 
 def desk_of(request: Request, caller: Caller) -> Desk:

@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import asyncpg
 
 from app import schema
 from app.core.database import asyncpg_url
 from app.core.embedded import running
+from app.core.keyring import MasterKeys, ensure_file
 from app.core.settings import Settings
 
 
@@ -35,6 +37,27 @@ def home(settings: Settings) -> Iterator[Home]:
     with running(settings.data_dir) as cluster:
         cluster.ensure_database()
         yield Home(cluster.url(), cluster.url(), embedded=True)
+
+
+def key_file(settings: Settings, home: Home) -> Path | None:
+    """Where the master keys of the embedded database are, if the settings name none: beside its folder, not in it, so
+    that a copy of the data alone opens nothing. None where the settings or another server's operator have them."""
+    if not home.embedded or settings.master_keys or settings.master_keys_file is not None:
+        return settings.master_keys_file
+    folder = settings.data_dir.expanduser().resolve()
+    return folder.with_name(f"{folder.name}.keys")
+
+
+def master_keys(settings: Settings, home: Home) -> MasterKeys | None:
+    """The master keys, those of the embedded database made if there are none yet. None where nobody has set any.
+
+    Raises BadMasterKeys.
+    """
+    file = key_file(settings, home)
+    if not settings.master_keys and settings.master_keys_file is None and file is not None:
+        ensure_file(file)
+        return MasterKeys.read(file)
+    return MasterKeys.of(settings)
 
 
 def plain(url: str) -> str:

@@ -6,13 +6,59 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from app.api import claims, directory, me, openings, operations, participants, program
+from app.access.limits import Limits
+from app.access.site import Site
+from app.api import (
+    account,
+    claims,
+    consents,
+    directory,
+    disclosures,
+    guide,
+    identities,
+    invitations,
+    keys,
+    me,
+    oauth,
+    openid,
+    openings,
+    operations,
+    participants,
+    people,
+    program,
+    referrals,
+    sign_in,
+    trail,
+)
 from app.api.errors import install
 from app.core.database import Database
-from app.core.settings import Settings
-from app.dependencies import State
+from app.core.keyring import Keyring, MasterKeys
+from app.core.settings import Settings, parse_quota
+from app.dependencies import State, WithLimits
 from app.market.desk import Desks
-from app.worker import working
+from app.worker import counting, working
+
+FACES = (
+    me,
+    claims,
+    openings,
+    directory,
+    participants,
+    identities,
+    consents,
+    disclosures,
+    referrals,
+    program,
+    keys,
+    oauth,
+    sign_in,
+    openid,
+    invitations,
+    account,
+    people,
+    trail,
+    operations,
+)
 
 DESCRIPTION = """Providers publish what is open **now**; case managers claim it **in one call**.
 There is no waiting list: a claim is `201 held`, or `409` with what is open instead."""
@@ -26,7 +72,13 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         assert settings.database_url, "whoever starts the application has found or started a database"
         database = Database(settings.database_url, pool_size=settings.pool_size)
-        app.state.house = State(database, Desks(database, queue=settings.desk_queue, batch=settings.desk_batch))
+        house = app.state.house = State(
+            database,
+            Desks(database, queue=settings.desk_queue, batch=settings.desk_batch),
+            Keyring(MasterKeys.of(settings)),
+            Limits(parse_quota(settings.rate_limit), parse_quota(settings.rate_limit_address)),
+            settings,
+        )
         # What was imported stays for good: a garbage collection needn't walk it again, and did so for a quarter of
         # the time under a load of claims. And a request makes so many short-lived objects that counting to the
         # usual 700 meant to collect with each; nearly all of them die by themselves.
@@ -34,11 +86,12 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)
         try:
-            if loops:
-                async with working(database):
+            async with counting(database, house.limits, house.last_use):
+                if loops:
+                    async with working(database):
+                        yield
+                else:
                     yield
-            else:
-                yield
         finally:
             await database.close()
 
@@ -49,10 +102,18 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
         description=DESCRIPTION,
         lifespan=lifespan,
         separate_input_output_schemas=False,
+        # A redirect would name the host and scheme that the request came with: behind a proxy, plain http.
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
     )
     install(app)
+    app.add_middleware(WithLimits, always=Site(settings.public_url).headers)
+    if settings.shows_docs:
+        guide.serve(app)
     # Not included but laid in directly: a route of an included router is found anew for each request.
     app.router.routes.extend(claims.desk_router.routes)
-    for face in (me, claims, openings, directory, participants, program, operations):
+    for face in FACES:
         app.include_router(face.router)
+    app.include_router(openid.open_router)
     return app

@@ -6,13 +6,39 @@ from typing import TYPE_CHECKING, TextIO
 
 from sqlalchemy import text
 
-from app.access import audit, idempotency, keys, programs
-from app.casework import participants
-from app.core import events
+from app.access import (
+    audit,
+    chain,
+    challenges,
+    counters,
+    devices,
+    idempotency,
+    invitations,
+    keys,
+    openid_subjects,
+    passkeys,
+    passwords,
+    people,
+    programs,
+    providers,
+    recovery,
+    sessions,
+    tokens,
+    totp,
+    tries,
+)
+from app.casework import consents, demographics, disclosures, identity, participants, referrals
+from app.core import events, keyring
 from app.core.database import Base
 from app.market import directory, tables
 
-MODULES = (audit, idempotency, keys, programs, participants, events, directory, tables)
+MODULES = (
+    *(audit, chain, counters, idempotency, keys, programs, tokens),
+    *(people, invitations, sessions, devices, challenges, tries),
+    *(passwords, totp, recovery, passkeys, providers, openid_subjects),
+    *(participants, identity, demographics, consents, disclosures, referrals),
+    *(keyring, events, directory, tables),
+)
 """Importing these registers their tables; a noun with a table of its own adds itself here."""
 
 METADATA = Base.metadata

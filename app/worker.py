@@ -2,10 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+from uuid import UUID
 
+from app.access.chain import seal
+from app.access.last_use import LastUse
+from app.access.limits import Limits
 from app.access.programs import every_program
+from app.access.retention import retire
 from app.core.database import Database
 from app.core.metrics import SWEPT
 from app.market.claims import sweep
@@ -13,6 +19,11 @@ from app.market.claims import sweep
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 5.0
+SEAL_SECONDS = 1.0
+RETENTION_SECONDS = 24 * 3600.0
+SHARE_SECONDS = 0.5
+"""What one process counted is told within this, and heard by another within this again: together about a second."""
+LAST_USE_SECONDS = 5.0
 LONGEST_PAUSE = 60.0
 
 
@@ -28,31 +39,76 @@ async def sweep_lapsed_holds(database: Database) -> int:
     return swept
 
 
-async def supervise(name: str, job: Callable[[], Awaitable[object]], pause: float) -> None:
-    """Run a job again and again, `pause` seconds apart; after a failure twice as long, up to a minute."""
+async def in_each_program(database: Database, job: Callable[[UUID], Awaitable[object]]) -> None:
+    """Do a job for every program, for each however it went for those before. Raises what went wrong, together."""
+    async with database.transaction(None, "clock") as session:
+        programs = await every_program(session)
+    wrong = []
+    for program_id in programs:
+        try:
+            await job(program_id)
+        except Exception as error:
+            error.add_note(f"program {program_id}")
+            wrong.append(error)
+    if wrong:
+        raise ExceptionGroup(f"it went wrong for {len(wrong)} of {len(programs)} programs", wrong)
+
+
+async def seal_trails(database: Database) -> None:
+    """Seal what has come into the trail of every program."""
+    await in_each_program(database, lambda program_id: seal(database, program_id))
+
+
+async def retire_all(database: Database) -> None:
+    """Take away what every program keeps no longer."""
+    await in_each_program(database, lambda program_id: retire(database, program_id, "clock"))
+
+
+async def supervise(
+    name: str, job: Callable[[], Awaitable[object]], pause: float, longest: float = LONGEST_PAUSE
+) -> None:
+    """Run a job again and again, `pause` seconds apart; after a failure twice as long, up to `longest`."""
     wait = pause
     while True:
         try:
             await job()
             wait = pause
         except Exception:
-            wait = min(wait * 2, LONGEST_PAUSE)
+            wait = min(wait * 2, longest)
             log.exception("%s failed; it is tried again in %.0f s", name, wait)
         await asyncio.sleep(wait)
+
+
+async def _count(database: Database, limits: Limits, last_use: LastUse) -> None:
+    async with asyncio.TaskGroup() as loops:
+        # Soon again after an outage, or processes would count alone for a minute.
+        loops.create_task(supervise("rate limits", lambda: limits.share(database), SHARE_SECONDS, 10 * SHARE_SECONDS))
+        loops.create_task(supervise("last use", lambda: last_use.write(database), LAST_USE_SECONDS))
 
 
 async def work(database: Database) -> None:
     """Run every loop until cancelled."""
     async with asyncio.TaskGroup() as loops:
         loops.create_task(supervise("sweeper", lambda: sweep_lapsed_holds(database), SWEEP_SECONDS))
+        loops.create_task(supervise("sealer", lambda: seal_trails(database), SEAL_SECONDS))
+        loops.create_task(supervise("retention", lambda: retire_all(database), RETENTION_SECONDS))
 
 
 @asynccontextmanager
-async def working(database: Database) -> AsyncIterator[None]:
-    """Run every loop beside what happens inside."""
-    task = asyncio.create_task(work(database))
+async def _beside(loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(loops)
     try:
         yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def working(database: Database) -> AbstractAsyncContextManager[None]:
+    """Run every loop beside what happens inside."""
+    return _beside(work(database))
+
+
+def counting(database: Database, limits: Limits, last_use: LastUse) -> AbstractAsyncContextManager[None]:
+    """Count with the other processes beside what happens inside: every process that serves must, loops or none."""
+    return _beside(_count(database, limits, last_use))

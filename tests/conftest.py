@@ -17,13 +17,14 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from httpx import ASGITransport, AsyncClient
+from pydantic import SecretStr
 
 from app import schema
 from app.core.database import Database
 from app.core.embedded import running
 from app.core.settings import Settings
 from app.main import create_app
-from tests.support import House, Program, new_program
+from tests.support import MASTER_KEYS, PUBLIC_URL, House, Program, new_program
 
 # Tests prove what happens when a process is killed, not when the power fails: nothing need reach the disk.
 FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "300"}
@@ -114,7 +115,16 @@ async def shared_database(clone: Clone) -> AsyncIterator[str]:
 @pytest.fixture(scope="session")
 async def house(shared_database: str) -> AsyncIterator[House]:
     """The application over the shared database, called in this process, without its background loops."""
-    app = create_app(Settings(database_url=shared_database, pool_size=20), loops=False)
+    settings = Settings(
+        database_url=shared_database,
+        pool_size=20,
+        master_keys=SecretStr(MASTER_KEYS),
+        # All tests come from one address, and many of them with keys that are no good.
+        rate_limit_address="100000/minute",
+        public_url=PUBLIC_URL,
+        allow_local_issuers=True,
+    )
+    app = create_app(settings, loops=False)
     owner = Database(shared_database, pool_size=2, as_owner=True)
     async with app.router.lifespan_context(app):
         transport = ASGITransport(app, raise_app_exceptions=False)

@@ -12,6 +12,7 @@ from pathlib import Path
 from httpx import AsyncClient, Limits, TransportError
 
 from app.core.database import Database
+from tests.support import MASTER_KEYS
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 45.0
@@ -43,7 +44,7 @@ async def start(url: str, log: Path, **settings: object) -> tuple[asyncio.subpro
     It inherits a socket that listens already: no other process can take the port in between.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBERTH_")}
-    chosen = {"database_url": url, **settings}
+    chosen = {"database_url": url, "master_keys": MASTER_KEYS, **settings}
     environment |= {f"OPENBERTH_{name.upper()}": str(value) for name, value in chosen.items()}
     # A server that hangs up on an idle client just as it asks again would look like one that broke.
     arguments = ["-m", "uvicorn", "--factory", "app.main:create_app", "--no-access-log"]

@@ -110,7 +110,9 @@ async def test_a_forged_cursor_of_a_search_is_refused(program: Program, text: st
     refused(await program.call("GET", "/v1/openings", params={"cursor": cursor(text)}), "cursor")
 
 
-@pytest.mark.parametrize("path", ["/v1/claims", "/v1/organizations", "/v1/locations", "/v1/services"])
+@pytest.mark.parametrize(
+    "path", ["/v1/claims", "/v1/organizations", "/v1/locations", "/v1/services", "/v1/participants"]
+)
 async def test_a_forged_cursor_of_a_list_is_refused(program: Program, path: str) -> None:
     for text in ("", "x", "\x00", f"{ID}|", f"|{ID}", ID + "0"):
         refused(await program.call("GET", path, params={"cursor": cursor(text)}), "cursor")
@@ -118,7 +120,7 @@ async def test_a_forged_cursor_of_a_list_is_refused(program: Program, path: str)
 
 @pytest.mark.parametrize("id", ["1", "%00", "..%2f..%2fetc", ID + "0", "x" * 5000, "%ff", "null", "-1"])
 async def test_an_id_that_is_none_is_refused(program: Program, id: str) -> None:
-    for path in ("/v1/claims/{}", "/v1/openings/{}", "/v1/services/{}"):
+    for path in ("/v1/claims/{}", "/v1/openings/{}", "/v1/services/{}", "/v1/participants/{}", "/v1/consents/{}/copy"):
         refused(await program.call("GET", path.format(id)), status=frozenset({404, 422}))
     for path in ("/v1/claims/{}/confirm", "/v1/openings/{}/withdraw"):
         refused(await program.call("POST", path.format(id)), status=frozenset({404, 405, 422}))

@@ -117,7 +117,7 @@ async def test_one_update_of_many_claims_frees_them_all(ledger: Ledger) -> None:
 
 
 async def test_claims_can_not_be_truncated(ledger: Ledger) -> None:
-    for table in ("claims", "bundles CASCADE", "openings CASCADE"):
+    for table in ("claims CASCADE", "bundles CASCADE", "openings CASCADE"):
         with pytest.raises(CheckViolationError, match="can't be truncated"):
             await ledger.connection.execute(f"TRUNCATE {table}")
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Identity, func, text
+from sqlalchemy import BigInteger, Identity, Index, func, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -16,6 +16,8 @@ class AuditEntry(Base):
     """One entry. `actor` is a caller's id, `clock` for what time itself did, or `database:<role>` for `psql`."""
 
     __tablename__ = "audit"
+    # What was done to one person's record, and who looked, is asked for years back.
+    __table_args__ = (Index(None, "program_id", "subject_id", "id"),)
 
     program_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

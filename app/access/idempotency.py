@@ -1,8 +1,10 @@
 """Answers kept by `Idempotency-Key`: the same key and body give the same answer for ever."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from uuid import UUID
 
 from sqlalchemy import LargeBinary, SmallInteger, func, select, update
@@ -47,6 +49,33 @@ def fingerprint(method: str, path: str, body: bytes) -> bytes:
     return digest.digest()
 
 
+class Asked:
+    """A call to claim, by the fingerprints under which its answer may be kept.
+
+    `named` is of all that was sent. But whoever has the participants' codes can try them all until one gives that
+    fingerprint, so a call that ends on a confidential opening, or names one, is kept under the `nameless` one: of the
+    same body without its participant. The price: such a key repeated for somebody else gets the first answer, which
+    says nothing of either, instead of being refused. A call without a participant has nothing to leave out.
+    """
+
+    def __init__(self, method: str, path: str, body: bytes) -> None:
+        self.named = fingerprint(method, path, body)
+        self._sent = method, path, body
+
+    @cached_property
+    def nameless(self) -> bytes:
+        """The fingerprint without the participant; worked out only where it is needed. The body must be JSON."""
+        method, path, body = self._sent
+        rest = json.loads(body)
+        rest.pop("participant", None)
+        return fingerprint(method, path, b"nameless\n" + json.dumps(rest, sort_keys=True).encode())
+
+    def refuse_other(self, stored: bytes) -> None:
+        """Raises KeyReused when the stored request is not this one."""
+        if stored != self.named:
+            refuse_other(stored, self.nameless)
+
+
 def refuse_other(stored: bytes, asked: bytes) -> None:
     """Raises KeyReused when the stored request is not the one now asked."""
     if stored != asked:
@@ -57,10 +86,20 @@ def refuse_other(stored: bytes, asked: bytes) -> None:
 
 
 async def begin(session: AsyncSession, caller: Caller, key: str, asked: bytes) -> Kept | None:
-    """Take the key for this transaction; answer what it already got, if anything.
+    """Take the key for this transaction; answer what it already got, if anything. Raises KeyReused."""
+    before = await take(session, caller, key, asked)
+    if before is None:
+        return None
+    stored, kept = before
+    refuse_other(stored, asked)
+    return kept
+
+
+async def take(session: AsyncSession, caller: Caller, key: str, asked: bytes) -> tuple[bytes, Kept] | None:
+    """Take the key for this transaction, under this fingerprint; answer the fingerprint and answer that it has, if any.
 
     A second request with the same key waits here until the first has committed or rolled back, since both
-    insert the same primary key. Raises KeyReused.
+    insert the same primary key.
     """
     identity = {"program_id": caller.program_id, "caller_id": caller.id, "key": key}
     taken = await session.execute(
@@ -74,8 +113,7 @@ async def begin(session: AsyncSession, caller: Caller, key: str, asked: bytes) -
     stored = (
         await session.execute(select(Answer.fingerprint, Answer.status, Answer.body, Answer.etag).filter_by(**identity))
     ).one()
-    refuse_other(stored.fingerprint, asked)
-    return Kept(stored.status, stored.body, stored.etag)
+    return stored.fingerprint, Kept(stored.status, stored.body, stored.etag)
 
 
 async def keep(session: AsyncSession, caller: Caller, key: str, answer: Kept) -> None:

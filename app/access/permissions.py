@@ -33,14 +33,14 @@ class Whose:
 
 
 ANYONES = Whose("of the whole program")
-OWN = Whose("of one's own organization", "organization_id")
+OWN = Whose("within one's own organization", "organization_id")
 CLAIMED = Whose("that workers of one's own organization made", "worker_organization_id")
 RECEIVED = Whose("on openings of one's own organization", "organization_id")
 REFERRED = Whose("for referrals that one made oneself", "referred_by", "id")
 
 Grants = dict[Action, Whose | tuple[Whose, ...]]
 
-_EVERYONE: Grants = {Action.READ_SELF: ANYONES, Action.READ_PROGRAM: ANYONES}
+_EVERYONE: Grants = {Action.READ_SELF: ANYONES, Action.KEEP_ACCOUNT: ANYONES, Action.READ_PROGRAM: ANYONES}
 _READER: Grants = _EVERYONE | {Action.READ_DIRECTORY: ANYONES}
 _WORKER: Grants = _READER | {
     Action.SEARCH: ANYONES,
@@ -76,8 +76,9 @@ PERMISSIONS: dict[Role, Grants] = {
     Role.PROSECUTOR: _JUSTICE,
     # A neighbour refers, and that is all.
     Role.COMMUNITY_MEMBER: _EVERYONE | {Action.REFER: ANYONES},
-    Role.PROGRAM_MANAGER: dict.fromkeys(Action, ANYONES),
-    Role.EVALUATOR: _READER,
+    # What a manager follows is what they referred themselves, like anyone; as a worker they see all referrals anyway.
+    Role.PROGRAM_MANAGER: {**dict.fromkeys(Action, ANYONES), Action.FOLLOW_REFERRAL: REFERRED},
+    Role.EVALUATOR: _READER | {Action.COUNT_PARTICIPANTS: ANYONES},
     Role.ADVISORY_BOARD: _READER,
     # A shelter's own system or an agency's: on either side of the counter, within the scopes of its key.
     Role.PARTNER_SYSTEM: _WORKER | _PROVIDER | {Action.READ_CLAIMS: (CLAIMED, RECEIVED)},
@@ -85,6 +86,22 @@ PERMISSIONS: dict[Role, Grants] = {
     Role.OPERATOR: _READER | {Action.REVOKE_KEYS: ANYONES, Action.CHECK_TRAIL: ANYONES},
 }
 """Which role may do what, and with whose. What is not here may not be done."""
+
+KNOWS_PEOPLE: frozenset[Action] = frozenset(
+    {
+        Action.ADD_PARTICIPANT,
+        Action.READ_PARTICIPANT,
+        Action.EDIT_PARTICIPANT,
+        Action.FIND_PARTICIPANT,
+        Action.KEEP_CONSENT,
+        Action.READ_DISCLOSURES,
+        # A referral says who somebody is beside the organization that made it, and the trail says who took it up.
+        Action.REFER,
+        Action.WORK_REFERRAL,
+    }
+)
+"""What is about a person who can be told from another. An organization that serves survivors of domestic violence does
+none of it, whatever the caller's role: it would join them to that organization."""
 
 SCOPES: dict[str, frozenset[Action]] = {
     "directory:read": frozenset({Action.READ_PROGRAM, Action.READ_DIRECTORY}),
@@ -97,6 +114,7 @@ SCOPES: dict[str, frozenset[Action]] = {
     "participants:write": frozenset({Action.ADD_PARTICIPANT, Action.EDIT_PARTICIPANT, Action.KEEP_CONSENT}),
     "participants:meet": frozenset({Action.MEET}),
     "referrals:write": frozenset({Action.REFER, Action.WORK_REFERRAL}),
+    "trail:read": frozenset({Action.READ_TRAIL, Action.CHECK_TRAIL}),
 }
 """What a key may be narrowed to. Whoever holds a key may see who it is, whatever its scopes."""
 

@@ -13,7 +13,7 @@ from app.core.ids import new_id
 
 
 class Program(Base):
-    """A program. `time_zone` is an IANA name; `policy` holds what differs from the defaults of each rule."""
+    """A program. `time_zone` is an IANA name; `policy` and `retention` hold what differs from the defaults."""
 
     __tablename__ = "programs"
 
@@ -23,6 +23,7 @@ class Program(Base):
     time_zone: Mapped[str]
     policy: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    retention: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
 
 
 async def every_program(session: AsyncSession) -> list[UUID]:

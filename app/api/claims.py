@@ -11,10 +11,10 @@ from pydantic import Field, ValidationError, model_validator
 from starlette.types import Receive, Scope, Send
 
 from app.access.callers import Caller
-from app.access.idempotency import fingerprint
+from app.access.idempotency import Asked
 from app.access.roles import Action
 from app.api.errors import ProblemOut, documented
-from app.api.fields import Cursor, In, Limit, Line, Moment, Out, Page, Yes, id_from_cursor, to_cursor
+from app.api.fields import Cursor, In, Limit, Line, Moment, Out, Page, Yes, id_from_cursor, id_or_code, to_cursor
 from app.api.routing import face
 from app.core.problems import BadRequest
 from app.dependencies import (
@@ -41,7 +41,7 @@ from app.market.vocabulary import (
 
 MAX_ITEMS = 10
 ASKED = "openberth.asked"
-"""Where a request's scope keeps the fingerprint of what it asks."""
+"""Where a request's scope keeps what it asks."""
 JSON_TYPE = re.compile(r"application/([a-z0-9.+-]+\+)?json\s*(;|$)", re.IGNORECASE)
 
 router = face("claims")
@@ -75,12 +75,24 @@ class ItemIn(In):
 class ClaimIn(In):
     """What to hold, and for whom. All of it is held, or none."""
 
-    participant: Annotated[Line, Field(description="A participant's id or code.")]
+    participant: Annotated[
+        Line | None,
+        Field(
+            description="A participant's id or code. Left out, the call is nobody's: all its claims show a one-time"
+            " code, and no identity, consent or disclosure can ever hang on them. An organization that serves"
+            " survivors of domestic violence must leave it out."
+        ),
+    ] = None
     items: Annotated[list[ItemIn], Field(min_length=1, max_length=MAX_ITEMS)]
 
 
 class ClaimOut(Out):
-    """A claim. `participant` is a code: who that is, a provider learns by consent once it is confirmed."""
+    """A claim. `participant` is a code: who that is, a provider learns by consent once it is confirmed.
+
+    A call without a participant, or one that ends on a confidential opening, is anonymous as a whole: `participant` is
+    then a one-time code, of three groups where a participant's has two. Nothing here leads from it to a person, so give
+    it to them.
+    """
 
     id: UUID
     bundle_id: UUID
@@ -127,6 +139,7 @@ class AlternativeOut(Out):
     units_open: int
     fresh_until: Moment
     distance_km: float | None
+    confidential: Annotated[bool, Field(description="Claiming it is anonymous: by a one-time code.")]
     relaxed: str | None
     why: str
 
@@ -192,13 +205,6 @@ class ReasonsOut(Out):
     items: list[ReasonOut]
 
 
-def _id_or_code(participant: str) -> UUID | str:
-    try:
-        return UUID(participant)
-    except ValueError:
-        return participant
-
-
 class DeskRoute(APIRoute):
     """The route of `claim`, without FastAPI's machinery around a call, which costs more than the claim itself.
 
@@ -215,7 +221,7 @@ class DeskRoute(APIRoute):
         caller.require(Action.CLAIM)
         key = await required_key(request)
         raw = await body_of(request)
-        scope[ASKED] = fingerprint("POST", scope["path"], raw)
+        scope[ASKED] = Asked("POST", scope["path"], raw)
         if not JSON_TYPE.match(request.headers.get("content-type", "")):
             raise BadRequest("Send the body as JSON, with Content-Type: application/json.")
         try:
@@ -245,13 +251,16 @@ async def claim(
 ) -> Response:
     """Hold everything that is asked for, or nothing and say what is open instead.
 
+    Without a `participant`, or where any of it is confidential, the whole call is anonymous: its claims show a one-time
+    code and no participant. A caller whose organization serves survivors of domestic violence names none (422).
     A `201` has been committed. The same key and body get the same answer for ever.
     """
     wanted = tuple(
         Wanted(item.units, opening_id=item.opening_id) if item.find is None else Wanted(item.find.units, need=item.find)
         for item in body.items
     )
-    call = Call(caller, key, request.scope[ASKED], _id_or_code(body.participant), wanted)
+    participant = None if body.participant is None else id_or_code(body.participant)
+    call = Call(caller, key, request.scope[ASKED], participant, wanted)
     return answer(await desk_of(request, caller).claim(call))
 
 

@@ -53,7 +53,11 @@ class OrganizationIn(In):
     website: Annotated[HttpUrl | None, Field(max_length=500)] = None
     email: Annotated[EmailStr | None, Field(max_length=254)] = None
     serves_survivors: Annotated[
-        Yes, Field(description="It serves survivors of domestic violence: its locations are never shown.")
+        Yes,
+        Field(
+            description="It serves survivors of domestic violence: its locations are never shown, and its openings"
+            " are claimed by one-time codes."
+        ),
     ] = False
 
 
@@ -150,6 +154,13 @@ class ServiceIn(In):
     hud_project_type: Annotated[int | None, Field(ge=0, le=14, strict=True, description="HUD 2026 project type.")] = (
         None
     )
+    serves_survivors: Annotated[
+        Yes,
+        Field(
+            description="It serves survivors of domestic violence, whatever its organization does besides:"
+            " its location must be masked, and its openings are claimed by one-time codes."
+        ),
+    ] = False
     eligibility_description: Prose | None = None
     minimum_age: Age | None = None
     maximum_age: Age | None = None
@@ -174,6 +185,7 @@ class ServiceOut(Out):
     status: str
     category: Category
     hud_project_type: int | None
+    serves_survivors: bool
     eligibility_description: str | None
     minimum_age: int | None
     maximum_age: int | None

@@ -59,6 +59,15 @@ Age = Annotated[int, Field(ge=0, le=130, strict=True)]
 Yes = Annotated[bool, Field(strict=True)]
 """True or false in a body: not 1, not "yes". Numbers in bodies are strict likewise, so that a wrong type is told."""
 
+
+def id_or_code(name: str) -> UUID | str:
+    """What a participant is named by: an id, or else a code as it is said aloud."""
+    try:
+        return UUID(name)
+    except ValueError:
+        return name
+
+
 Limit = Annotated[int, Query(ge=1, le=200, description="How many items a page holds.")]
 Cursor = Annotated[
     str | None,

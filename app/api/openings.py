@@ -31,6 +31,7 @@ from app.api.routing import face
 from app.dependencies import IfMatch, Session, etag, requires
 from app.market import openings
 from app.market.attributes import HOUSEHOLDS
+from app.market.directory import Organization, get_entry
 from app.market.needs import MAX_UNITS, Need, When
 from app.market.openings import MAX_UNITS_TOTAL, Published
 from app.market.search import After, Found, search
@@ -98,6 +99,12 @@ class Attestation(In):
     fresh_until: When | None = None
 
 
+Confidential = Annotated[
+    bool,
+    Field(description="It serves survivors of domestic violence: no place is shown, and a claim is by one-time code."),
+]
+
+
 class OpeningOut(Out):
     """An opening as it stands now. Lapsed holds don't count as taken."""
 
@@ -123,6 +130,7 @@ class OpeningOut(Out):
     maximum_age: int | None
     languages: list[str]
     attributes: dict[str, str]
+    confidential: Confidential
     version: int
     created_at: Moment
 
@@ -158,6 +166,7 @@ class FoundOut(Out):
     maximum_age: int | None
     languages: list[str]
     attributes: dict[str, str]
+    confidential: Confidential
     why: Why
 
 
@@ -272,7 +281,11 @@ async def search_openings(
 async def list_openings(
     caller: Publisher, session: Session, organization_id: UUID, cursor: Cursor = None, limit: Limit = 50
 ) -> Page[OpeningOut]:
-    """Every opening of an organization for its own desk: stale, full, withdrawn and ended ones too."""
+    """Every opening of an organization for its own desk: stale, full, withdrawn and ended ones too.
+
+    Of another organization's desk you see none, unless you run the program.
+    """
+    await get_entry(session, caller, Organization, organization_id)
     where = [Opening.organization_id == organization_id, caller.where(Action.PUBLISH, Opening)]
     if (after := id_from_cursor(cursor)) is not None:
         where.append(Opening.id > after)

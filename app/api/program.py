@@ -1,4 +1,4 @@
-"""The program: its name, time zone and the market's rules."""
+"""The program: its name, time zone, the market's rules, and how long it keeps what."""
 
 from typing import Annotated
 from uuid import UUID
@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from app.access.callers import Caller
 from app.access.programs import Program
+from app.access.retention import RetentionPolicy
 from app.access.roles import Action
 from app.api.fields import In, Line, Out
 from app.api.routing import face
@@ -32,6 +33,7 @@ class ProgramOut(Out):
     name: str
     time_zone: str
     policy: MarketPolicy
+    retention: RetentionPolicy
 
 
 class ProgramChange(In):
@@ -40,6 +42,7 @@ class ProgramChange(In):
     name: Line | None = None
     time_zone: Annotated[str, Field(max_length=64), AfterValidator(_known_zone)] | None = None
     policy: MarketPolicy | None = None
+    retention: RetentionPolicy | None = None
 
 
 async def _out(session: Session, caller: Caller) -> ProgramOut:
@@ -50,12 +53,13 @@ async def _out(session: Session, caller: Caller) -> ProgramOut:
         name=program.name,
         time_zone=program.time_zone,
         policy=MarketPolicy.model_validate(program.policy).complete(),
+        retention=RetentionPolicy.model_validate(program.retention).complete(),
     )
 
 
 @router.get("/program")
 async def read_program(caller: Annotated[Caller, requires(Action.READ_PROGRAM)], session: Session) -> ProgramOut:
-    """Your program and its rules: immediacy, freshness, holds, caps."""
+    """Your program and its rules: immediacy, freshness, holds, caps, and how long it keeps what."""
     return await _out(session, caller)
 
 
@@ -71,5 +75,7 @@ async def change_program(
         program.time_zone = body.time_zone
     if body.policy is not None:
         program.policy = body.policy.model_dump(mode="json", exclude_unset=True)
+    if body.retention is not None:
+        program.retention = body.retention.model_dump(mode="json", exclude_unset=True)
     await session.flush()
     return await _out(session, caller)

@@ -3,13 +3,17 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, func
+from sqlalchemy import ColumnElement, ForeignKeyConstraint, Index, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.access.callers import Caller
+from app.access.roles import Action
 from app.core.database import Base
 from app.core.ids import new_code, new_id
+from app.core.problems import NotFound
+from app.market.directory import Organization
 
 
 class Participant(Base):
@@ -49,3 +53,36 @@ async def add_participant(
         )
         if row is not None:
             return row
+
+
+def within_reach(caller: Caller, action: Action) -> ColumnElement[bool]:
+    """Whom the caller may do `action` with, by the permission table.
+
+    An organization for survivors of domestic violence has no participants. The codes that one gave out before the
+    database held that are nobody's to reach, a program manager included.
+    """
+    for_survivors = exists().where(
+        Organization.program_id == Participant.program_id,
+        Organization.id == Participant.organization_id,
+        Organization.serves_survivors,
+    )
+    return (Participant.program_id == caller.program_id) & caller.where(action, Participant) & ~for_survivors
+
+
+async def get_participant(session: AsyncSession, caller: Caller, action: Action, who: UUID | str) -> Participant:
+    """The participant of this id or code. Raises NotFound for one that the caller may not do `action` with."""
+    named = Participant.id == who if isinstance(who, UUID) else Participant.code == who
+    found: Participant | None = await session.scalar(select(Participant).where(named, within_reach(caller, action)))
+    if found is None:
+        raise NotFound("No such participant of your organization.")
+    return found
+
+
+async def list_participants(
+    session: AsyncSession, caller: Caller, *, before: UUID | None, limit: int
+) -> list[Participant]:
+    """Whom the caller may read, newest first."""
+    where = [within_reach(caller, Action.READ_PARTICIPANT)]
+    if before is not None:
+        where.append(Participant.id < before)
+    return list(await session.scalars(select(Participant).where(*where).order_by(Participant.id.desc()).limit(limit)))

@@ -4,28 +4,37 @@ import asyncio
 import json
 import os
 import re
+from logging.config import dictConfig
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 from zoneinfo import available_timezones
 
 import typer
 import uvicorn
-from rich.table import Table
+from rich.table import Column, Table
 
 from app import schema
+from app.access.canon import Head, NotATrail
+from app.access.permissions import SCOPES
 from app.access.roles import Role
-from app.cli import data, keys
+from app.access.site import Site
+from app.cli import data, keyring, keys, people, trail
 from app.cli.doctor import examine
+from app.cli.logs import logging_at
 from app.cli.output import console, explained, fail
+from app.cli.permissions import page as permissions_page
 from app.core.database import Database
 from app.core.settings import Settings
-from app.home import Home, home, migrated, plain
+from app.home import Home, home, key_file, master_keys, migrated, plain
 from app.home import migrate as bring_up
 from app.main import create_app
 from app.simulate import simulate as run_city
 from app.worker import work as run_loops
 
-OPENAPI = Path(__file__).parents[2] / "openapi" / "openapi.json"
+ROOT = Path(__file__).parents[2]
+OPENAPI = ROOT / "openapi" / "openapi.json"
+PERMISSIONS = ROOT / "docs" / "permissions.md"
 
 cli = typer.Typer(
     name="openberth",
@@ -35,10 +44,15 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-key_cli = typer.Typer(help="Make keys for people's clients and systems.", no_args_is_help=True)
+key_cli = typer.Typer(help="Make, list and revoke keys.", no_args_is_help=True)
 cli.add_typer(key_cli, name="key")
+person_cli = typer.Typer(help="Invite people to sign in.", no_args_is_help=True)
+cli.add_typer(person_cli, name="person")
 program_cli = typer.Typer(help="Set up programs.", no_args_is_help=True)
 cli.add_typer(program_cli, name="program")
+trail_cli = typer.Typer(help="The audit trail.", no_args_is_help=True)
+cli.add_typer(trail_cli, name="trail")
+cli.add_typer(keyring.cli, name="keyring")
 
 
 def main() -> None:
@@ -59,11 +73,16 @@ def serve(
         migrated(where)
         if demo:
             keys.show(asyncio.run(data.load_demo(where)))
-        console.print(f"[bold]Openberth[/] on http://{host}:{port} · API at http://{host}:{port}/docs")
+        described = "docs" if settings.shows_docs else "openapi.json"
+        console.print(f"[bold]Openberth[/] on http://{host}:{port} · API at http://{host}:{port}/{described}")
         if where.embedded:
             console.print(f'Database: psql "{plain(where.url)}"', soft_wrap=True)
         # What serves is started by import path, possibly in further processes: they are told by environment.
         os.environ["OPENBERTH_DATABASE_URL"] = where.url
+        if master_keys(settings, where) is None:
+            console.print("No master keys are set: who participants are can't be stored here, all else works.")
+        elif (file := key_file(settings, where)) is not None:
+            os.environ["OPENBERTH_MASTER_KEYS_FILE"] = str(file)
         uvicorn.run(
             "app.main:create_app",
             factory=True,
@@ -73,6 +92,7 @@ def serve(
             log_level=settings.log_level,
             access_log=False,
             server_header=False,
+            log_config=logging_at(settings.log_level),
             timeout_graceful_shutdown=10,
         )
 
@@ -91,7 +111,8 @@ def work() -> None:
 
     with explained(), home(settings) as where:
         migrated(where)
-        console.print("Sweeping lapsed holds. Ctrl-C ends it.")
+        dictConfig(logging_at(settings.log_level))
+        console.print("Sweeping lapsed holds, sealing the trail, and retiring daily what is old. Ctrl-C ends it.")
         asyncio.run(forever(where))
 
 
@@ -132,6 +153,16 @@ def create_program(
         keys.show([asyncio.run(keys.create_program(where, slug, name, time_zone))])
 
 
+@program_cli.command("shred")
+def shred_program(slug: Annotated[str, typer.Argument(help="The program's slug.")]) -> None:
+    """Destroy a program's data keys, so that who its participants were can never be read again."""
+    if typer.prompt("Nothing brings it back. Type the program's slug to go on") != slug:
+        raise fail("That is not its slug. Nothing was done.")
+    with explained(), home(Settings()) as where:
+        migrated(where)
+        console.print(asyncio.run(keyring.shred(where, slug)))
+
+
 @key_cli.command("create")
 def create_key(
     program: Annotated[str, typer.Option(help="The program's slug, such as demo.")],
@@ -139,6 +170,11 @@ def create_key(
     organization: Annotated[
         str | None, typer.Option(help="The organization's slug or id; a fitting one if left out.")
     ] = None,
+    name: Annotated[str, typer.Option(help="What it is for.")] = "",
+    scope: Annotated[
+        list[str] | None, typer.Option(help=f"Narrow it to this, and others given the same way: {', '.join(SCOPES)}.")
+    ] = None,
+    expires_days: Annotated[int | None, typer.Option(min=1, max=3650, help="Days until it expires.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Make a key. It is printed once and stored nowhere: only its hash is."""
@@ -148,11 +184,52 @@ def create_key(
         raise fail(str(error)) from error
     with explained(), home(Settings()) as where:
         migrated(where)
-        made = asyncio.run(keys.create(where, program, organization, parsed))
+        making = keys.create(where, program, organization, parsed, name=name, scopes=scope or None, days=expires_days)
+        made = asyncio.run(making)
     if as_json:
         typer.echo(json.dumps(made.document()))
     else:
         keys.show([made])
+
+
+@key_cli.command("list")
+def list_keys(program: Annotated[str, typer.Option(help="The program's slug, such as demo.")]) -> None:
+    """List a program's keys, without their secrets."""
+    with explained(), home(Settings()) as where:
+        migrated(where)
+        keys.show_list(asyncio.run(keys.list_all(where, program)))
+
+
+@key_cli.command("revoke")
+def revoke_key(key_id: Annotated[UUID, typer.Argument(metavar="ID", help="The key's id.")]) -> None:
+    """End a key for good, within a second."""
+    with explained(), home(Settings()) as where:
+        migrated(where)
+        asyncio.run(keys.revoke(where, key_id))
+        console.print(f"{key_id} opens nothing any more.")
+
+
+@person_cli.command("invite")
+def invite_person(
+    program: Annotated[str, typer.Option(help="The program's slug, such as demo.")],
+    role: Annotated[str, typer.Option(help=f"One of {', '.join(Role)}.")],
+    email: Annotated[str, typer.Option(help="The person's e-mail address.")],
+    organization: Annotated[
+        str | None, typer.Option(help="The organization's slug or id; a fitting one if left out.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The person's name; their address if left out.")] = None,
+) -> None:
+    """Invite a person, or invite them again, and print the link. It is good once, for seven days."""
+    try:
+        parsed = Role.parse(role)
+    except ValueError as error:
+        raise fail(str(error)) from error
+    settings = Settings()
+    with explained(), home(settings) as where:
+        migrated(where)
+        made = asyncio.run(people.invite(where, program, organization, parsed, email, name or email))
+    console.print(f"Give this link to {made.person.email} alone. It is good once, until {made.expires_at:%d %B %Y}:")
+    typer.echo(made.link(Site(settings.public_url).origin))
 
 
 @cli.command("import")
@@ -200,12 +277,51 @@ def simulate(
         raise typer.Exit(1)
 
 
+@trail_cli.command("verify")
+def verify_trail(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
+    against: Annotated[
+        str | None, typer.Option(help="A head noted earlier, number:hash, that must be in the file.")
+    ] = None,
+) -> None:
+    """Verify an exported trail. It needs no server and no database."""
+    try:
+        noted = None if against is None else Head.parse(against)
+        checked = trail.check_file(file, noted)
+    except (ValueError, NotATrail) as error:
+        raise fail(str(error)) from error
+    if checked.fault is not None:
+        raise fail(f"The trail of program {checked.program_id} is broken at {checked.fault}.")
+    console.print(
+        f"It holds: program {checked.program_id}, from {checked.start.number + 1} to {checked.head}.", soft_wrap=True
+    )
+
+
 @cli.command()
-def doctor() -> None:
-    """Check configuration, database, roles, schema, and that every count equals its claims."""
+def retain(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+) -> None:
+    """Take away what each program keeps no longer. The loops of `serve` and `work` do so daily."""
     with explained(), home(Settings()) as where:
-        findings = asyncio.run(examine(where))
-    table = Table("", "Check", "Finding", show_edge=False)
+        migrated(where)
+        asyncio.run(trail.retain(where, dry_run=dry_run))
+
+
+@cli.command()
+def doctor(
+    head: Annotated[
+        list[str] | None,
+        typer.Option(help="A head noted earlier, program:number:hash, that must still be in its trail; repeatable."),
+    ] = None,
+) -> None:
+    """Check configuration, database, roles, schema, that every count equals its claims, and that the trail holds."""
+    try:
+        noted = trail.parse_heads(head or [])
+    except ValueError as error:
+        raise fail(f"{error}, after the program and a colon.") from error
+    with explained(), home(Settings()) as where:
+        findings = asyncio.run(examine(where, noted, master_keys(Settings(), where)))
+    table = Table("", "Check", Column("Finding", overflow="fold"), show_edge=False)
     for finding in findings:
         table.add_row("[green]✓[/]" if finding.good else "[red]✗[/]", finding.check, finding.words)
     console.print(table)
@@ -217,14 +333,18 @@ def doctor() -> None:
 def spec(
     check: Annotated[bool, typer.Option("--check", help="Only say whether the file is up to date.")] = False,
 ) -> None:
-    """Write the OpenAPI document to openapi/openapi.json."""
+    """Write what is generated: the OpenAPI document to openapi/openapi.json, and docs/permissions.md."""
     document = create_app(Settings(database_url="postgresql://")).openapi()
-    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    if check:
-        if not OPENAPI.exists() or OPENAPI.read_text(encoding="utf-8") != text:
-            raise fail(f"{OPENAPI.name} is not what the code says: run `make spec`.")
-        console.print(f"{OPENAPI.name} is up to date.")
-        return
-    OPENAPI.parent.mkdir(exist_ok=True)
-    OPENAPI.write_text(text, encoding="utf-8")
-    console.print(f"Wrote {OPENAPI.name}: {len(document['paths'])} paths.")
+    generated = {
+        OPENAPI: json.dumps(document, indent=2, ensure_ascii=False) + "\n",
+        PERMISSIONS: permissions_page(),
+    }
+    for file, text in generated.items():
+        if check:
+            if not file.exists() or file.read_text(encoding="utf-8") != text:
+                raise fail(f"{file.name} is not what the code says: run `make spec`.")
+            console.print(f"{file.name} is up to date.")
+        else:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+            console.print(f"Wrote {file.name}.")

@@ -1,11 +1,14 @@
-"""The doctor: is the installation sound, and does every count equal its claims?"""
+"""The doctor: is the installation sound, does every count equal its claims, and does the trail hold?"""
 
 from dataclasses import dataclass
 
 import asyncpg
 
 from app import schema
+from app.access.canon import Head
+from app.cli import trail
 from app.core.database import APP_ROLE
+from app.core.keyring import MasterKeys
 from app.home import Home, NotReady, plain, revision
 
 OLDEST = 150000
@@ -20,8 +23,11 @@ class Finding:
     words: str
 
 
-async def examine(home: Home) -> list[Finding]:
-    """Look at everything; where the database can't be reached, that is the only finding."""
+async def examine(home: Home, noted: dict[str, Head], masters: MasterKeys | None) -> list[Finding]:
+    """Look at everything; where the database can't be reached, that is the only finding.
+
+    `noted` are heads of trails noted earlier, by program: they must still be in their chains.
+    """
     try:
         found = await revision(home.owner_url)
     except NotReady as error:
@@ -36,8 +42,10 @@ async def examine(home: Home) -> list[Finding]:
             findings += [
                 await _row_security(connection),
                 await _counts(connection),
+                await _keys(connection, masters),
                 await _durable(connection),
             ]
+            findings += [Finding("Trail", good, words) for good, words in await trail.findings(home, noted)]
         return findings
     finally:
         await connection.close()
@@ -94,6 +102,16 @@ async def _counts(connection: asyncpg.Connection) -> Finding:
         False,
         f"{len(wrong)} openings are wrong; {first['id']} counts {first['units_taken']} and has {first['claimed']}",
     )
+
+
+async def _keys(connection: asyncpg.Connection, masters: MasterKeys | None) -> Finding:
+    used = {row["master_id"] for row in await connection.fetch("SELECT DISTINCT master_id FROM data_keys")}
+    missing = sorted(used if masters is None else {id for id in used if id not in masters})
+    if missing:
+        return Finding("Master keys", False, f"{', '.join(missing)} lacking: what they keep can't be read")
+    if masters is None:
+        return Finding("Master keys", True, "none, so who participants are can't be stored; set OPENBERTH_MASTER_KEYS")
+    return Finding("Master keys", True, "every program's data key can be unwrapped")
 
 
 async def _durable(connection: asyncpg.Connection) -> Finding:

@@ -5,15 +5,23 @@ from contextlib import contextmanager
 
 import typer
 from rich.console import Console
+from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 
 from app.core.embedded import ClusterError
+from app.core.keyring import BadMasterKeys
 from app.core.problems import Problem
 from app.home import NotReady
 from providers.records import NotThisFormat
 
 console = Console()
 errors = Console(stderr=True)
+WIDEST = 1000
+
+
+def print_whole(table: Table) -> None:
+    """Print a table as wide as it is, whatever the width of the terminal: what is to be copied is never cut."""
+    Console(width=WIDEST, soft_wrap=True).print(table)
 
 
 def fail(message: str) -> typer.Exit:
@@ -27,7 +35,7 @@ def explained() -> Iterator[None]:
     """Turn the errors that a user can do something about into a sentence and exit status 1."""
     try:
         yield
-    except (ClusterError, NotReady, NotThisFormat) as error:
+    except (BadMasterKeys, ClusterError, NotReady, NotThisFormat) as error:
         raise fail(str(error)) from error
     except Problem as problem:
         raise fail(problem.detail) from problem

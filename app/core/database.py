@@ -8,12 +8,12 @@ from typing import Any, ClassVar, TypeAlias
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import DateTime, MetaData, Text, text
+from sqlalchemy import DateTime, MetaData, Text, event, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Session
 
 APP_ROLE = "openberth_app"
 """The role under which requests run: it can't bypass row-level security nor write the counts."""
@@ -61,6 +61,18 @@ def violated(error: IntegrityError) -> str | None:
     return getattr(getattr(error.orig, "__cause__", None), "constraint_name", None)
 
 
+def when_committed(session: AsyncSession, job: Callable[[], None]) -> None:
+    """Do this as soon as the session's transaction has committed: never if it doesn't.
+
+    A savepoint that is released does it too, so it must bear to be done early and again.
+    """
+
+    def committed(_: Session) -> None:
+        job()
+
+    event.listen(session.sync_session, "after_commit", committed)
+
+
 class Database:
     """Connections to PostgreSQL. One per process.
 
@@ -79,6 +91,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=10,
+            # An error is logged with its statement; what was asked with it may be a person's name.
+            hide_parameters=True,
             # A connection that died with its server is found here, not by the claim that gets it.
             pool_pre_ping=True,
             connect_args={

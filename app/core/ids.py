@@ -14,7 +14,16 @@ def new_id() -> UUID:
     return uuid7()
 
 
-def new_code() -> str:
-    """An opaque code for a person, such as `K7M4-Q2XP`: 40 random bits, nothing of the person in it."""
-    letters = [secrets.choice(_ALPHABET) for _ in range(8)]
-    return f"{''.join(letters[:4])}-{''.join(letters[4:])}"
+def new_letters(count: int) -> str:
+    """So many random letters and digits, five bits each."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(count))
+
+
+def new_code(groups: int = 2) -> str:
+    """An opaque code for a person, such as `K7M4-Q2XP`: 20 random bits a group, nothing of the person in it."""
+    return "-".join(new_letters(4) for _ in range(groups))
+
+
+def new_one_time_code() -> str:
+    """A code for one call alone, such as `K7M4-Q2XP-9DNR`: its third group tells it from a participant's."""
+    return new_code(3)

@@ -9,3 +9,8 @@ BATCH = Histogram(
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
 )
 SWEPT = Counter("openberth_holds_swept", "Lapsed holds that the sweeper came across.")
+REFUSED = Counter(
+    "openberth_refused",
+    "Refusals by door, permission or quota, and faults of identity providers, by status.",
+    ["status"],
+)

@@ -67,12 +67,35 @@ class Unauthorized(Problem):
         super().__init__(detail, headers={"WWW-Authenticate": 'Bearer realm="openberth"'})
 
 
+class NotSignedIn(Problem):
+    """401: what was given to sign in with is not right. The same words whatever was wrong with it."""
+
+    status = 401
+    slug = "not-signed-in"
+    title = "That did not sign you in"
+
+
 class Forbidden(Problem):
     """403: the caller's role may not do this."""
 
     status = 403
     slug = "forbidden"
     title = "Your role may not do this"
+
+
+class NamesNobody(Forbidden):
+    """403: the caller's organization serves survivors of domestic violence, so nothing may join a person to it."""
+
+    slug = "names-nobody"
+    title = "Your organization knows nobody by name or code"
+
+
+class CrossSite(Problem):
+    """403: the request has a session's cookie but was not made by a page of ours."""
+
+    status = 403
+    slug = "cross-site"
+    title = "This request came from another site"
 
 
 class NotFound(Problem):
@@ -117,6 +140,21 @@ class TooManyHolds(Conflict):
 
     slug = "too-many-holds"
     title = "You hold as many places as your program allows"
+
+
+class NotKept(Conflict):
+    """409: this call was done, and its answer held what is shown once; `location` is what it made."""
+
+    slug = "answer-not-kept"
+    title = "This was done, and its answer is not kept"
+
+
+class Shredded(Problem):
+    """410: the key that this was sealed with has been destroyed."""
+
+    status = 410
+    slug = "shredded"
+    title = "This has been made unreadable for good"
 
 
 class PreconditionFailed(Problem):
@@ -164,6 +202,27 @@ class PreconditionRequired(Problem):
     title = "An If-Match header is required"
 
 
+class TooManyRequests(Problem):
+    """429: more requests than the caller or the address may make; try again after `Retry-After` seconds."""
+
+    status = 429
+    slug = "too-many-requests"
+    title = "Too many requests"
+
+    def __init__(self, detail: str, *, retry_after: int) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after)})
+
+
+class TooManyTries(TooManyRequests):
+    """429: too many failures from here; try again after `Retry-After` seconds."""
+
+    slug = "too-many-tries"
+    title = "Too many tries"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"That failed too often from where you are. Try again in {seconds} s.", retry_after=seconds)
+
+
 class Busy(Problem):
     """503: more is waiting than can be answered soon; try again after `Retry-After` seconds."""
 
@@ -173,3 +232,11 @@ class Busy(Problem):
 
     def __init__(self, detail: str, *, retry_after: int = 1) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after)})
+
+
+class NoMasterKey(Problem):
+    """503: this server lacks the master key for what names a person. Codes and claims need none."""
+
+    status = 503
+    slug = "no-master-key"
+    title = "This server can't keep what names a person"

@@ -1,11 +1,34 @@
 """What an installation can set, read from `OPENBERTH_*` environment variables."""
 
 from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from limits import RateLimitItem, parse
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.embedded import default_data_dir
+
+
+def parse_quota(words: str) -> RateLimitItem | None:
+    """A quota such as `100/minute` or `600/10 seconds`; None for `off`. Raises ValueError."""
+    return None if words.strip().lower() == "off" else parse(words)
+
+
+def _quota(words: str) -> str:
+    parse_quota(words)
+    return words
+
+
+Quota = Annotated[str, AfterValidator(_quota)]
+
+
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError("give scheme, host and port alone, such as https://openberth.example.org")
+    return f"{parts.scheme}://{parts.netloc}".lower()
 
 
 class Settings(BaseSettings):
@@ -23,9 +46,50 @@ class Settings(BaseSettings):
         description="The role that owns the schema and migrates it, where it differs from OPENBERTH_DATABASE_URL.",
     )
     data_dir: Path = Field(default_factory=default_data_dir, description="Where the embedded cluster lives.")
+    master_keys: SecretStr | None = Field(
+        default=None,
+        description="The keys above every program's own, as id:base64,id:base64; the first is the current one. "
+        "The embedded database makes a file of its own instead.",
+    )
+    master_keys_file: Path | None = Field(
+        default=None, description="The same in a file of mode 0600, one key a line; OPENBERTH_MASTER_KEYS goes first."
+    )
     pool_size: int = Field(default=10, ge=2, le=200, description="Database connections per process.")
     desk_queue: int = Field(
         default=5000, ge=1, description="Claims that may wait at one program's desk before the answer is 503."
     )
     desk_batch: int = Field(default=128, ge=1, le=1000, description="The most claims in one transaction.")
+    rate_limit: Quota = Field(
+        default="20000/10 seconds",
+        description="Requests that one caller may make, as count/[number] unit; `off` for no limit.",
+    )
+    rate_limit_address: Quota = Field(
+        default="30/minute",
+        description="How often one address may show a key that is no good, sign in, or ask for a token.",
+    )
+    public_url: Annotated[str, AfterValidator(_address)] = Field(
+        default="http://127.0.0.1:8000",
+        description="Where people's browsers reach Openberth: scheme, host and port. With https, cookies are Secure. "
+        "Passkeys need a name here, such as http://localhost:8000: browsers allow them no bare address.",
+    )
+    api_docs: bool | None = Field(
+        default=None,
+        description="Serve /docs, a page whose scripts come from a public network. Left out, only where the public URL "
+        "is plain http: on one's own machine.",
+    )
+    session_idle_minutes: int = Field(
+        default=30, ge=1, le=1440, description="A person who does nothing for so long is signed out."
+    )
+    session_hours: int = Field(
+        default=12, ge=1, le=168, description="A person signs in again after so long, whatever they do."
+    )
+    allow_local_issuers: bool = Field(
+        default=False,
+        description="Let an OpenID Connect issuer be on this machine, and without TLS. For development alone.",
+    )
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    @property
+    def shows_docs(self) -> bool:
+        """Whether /docs is served."""
+        return self.public_url.startswith("http:") if self.api_docs is None else self.api_docs

@@ -66,6 +66,7 @@ def alternative(found: Found, relaxed: str | None, words: str, item: int = 0) ->
         "units_open": row.units_open,
         "fresh_until": row.fresh_until,
         "distance_km": None if found.distance_km is None else round(found.distance_km, 2),
+        "confidential": row.confidential,
         "relaxed": relaxed,
         "why": f"{words} {found.why()}",
     }

@@ -8,18 +8,21 @@ from zoneinfo import ZoneInfo
 
 from asyncpg import Record
 
-from app.access.idempotency import Kept, refuse_other
+from app.access.idempotency import Kept
 from app.core.database import PooledConnection, load_sql
-from app.core.ids import new_id
+from app.core.ids import new_id, new_one_time_code
 from app.core.problems import Invalid, Problem, TooManyHolds
 from app.core.rendering import to_json
 from app.market.answers import claim_answer
 from app.market.calls import Call
 from app.market.decide import Held, Item, Offer, Refused, Request, TooMany, decide
+from app.market.needs import Need
 from app.market.policy import MarketPolicy
 
 LOCK, WORKERS, HOLDS, HOLD = (load_sql(__file__, name) for name in ("lock", "workers", "holds", "hold"))
 OPEN = load_sql(__file__, "open").replace("{lock}", LOCK)
+
+NO_PARTICIPANT = "No such participant in this program. POST /v1/participants gives a new code."
 
 Outcome = Kept | Problem | Refused
 """What a batch makes of a call: its answer, an error, or that it can't be held now."""
@@ -76,7 +79,7 @@ class Batch:
         if any(row["next_lapse_at"] is not None and row["next_lapse_at"] <= row["now"] for row in rows):
             await self._connection.execute("SELECT expire_lapsed($1, $2)", self._program_id, ids)
             rows = await self._connection.fetch(LOCK, self._program_id, ids)
-        self._openings = {row[0]: Offer(*row[:16]) for row in rows}
+        self._openings = {row[0]: Offer(*row[:17]) for row in rows}
         self._now = max((row["now"] for row in rows), default=None)
         for index, call in enumerate(self._calls):
             self._outcomes[index] = self._settled(call, found[index + 1])
@@ -86,15 +89,13 @@ class Batch:
         self._people.append((found["participant_id"], found["participant_code"]))
         if found["fingerprint"] is not None:
             try:
-                refuse_other(found["fingerprint"], call.fingerprint)
+                call.asked.refuse_other(found["fingerprint"])
             except Problem as problem:
                 return problem
             return Kept(found["status"], found["body"])
-        if found["participant_id"] is None:
-            return Invalid.at(
-                "participant",
-                f"No participant {call.participant} in this program. POST /v1/participants gives a new code.",
-            )
+        if found["participant_id"] is None and call.participant is not None:
+            # Without the code: what is kept of a call that names a shelter must not be nearly somebody's.
+            return Invalid.at("participant", NO_PARTICIPANT)
         for nr, wanted in enumerate(call.wanted):
             if wanted.opening_id is not None and wanted.opening_id not in self._openings:
                 return Invalid.at(f"items.{nr}.opening_id", f"No opening {wanted.opening_id} in this program.")
@@ -137,7 +138,10 @@ class Batch:
 
     def _write(self, writes: _Writes, index: int, held: Held) -> Kept:
         call = self._calls[index]
-        participant_id, code = self._people[index]
+        anonymous = call.participant is None or any(
+            self._openings[opening_id].confidential for opening_id, _ in held.placed
+        )
+        participant_id, code = (None, new_one_time_code()) if anonymous else self._people[index]
         bundle_id = new_id()
         nr = len(writes.calls) + 1
         claims = []
@@ -153,11 +157,25 @@ class Batch:
                 hold_until=hold_until,
             )
             claims.append(claim)
-            need = item.need.model_dump_json(exclude_defaults=True) if item.need else None
+            need = _kept_need(item.need, anonymous=anonymous) if item.need else None
             writes.items.append((nr, claim["id"], opening_id, opening.organization_id, item.units, need, hold_until))
         answer = Kept(201, to_json({"bundle_id": bundle_id, "claims": claims}))
         caller = call.caller
         writes.calls.append(
-            (bundle_id, participant_id, caller.id, caller.organization_id, call.key, call.fingerprint, answer.body)
+            (
+                bundle_id,
+                participant_id,
+                code if anonymous else None,
+                caller.id,
+                caller.organization_id,
+                call.key,
+                call.fingerprint(anonymous=anonymous),
+                answer.body,
+            )
         )
         return answer
+
+
+def _kept_need(need: Need, *, anonymous: bool) -> str:
+    """What was asked for, as a claim keeps it: as coarse as an unmet need where it must not lead to a person."""
+    return to_json(need.coarse()).decode() if anonymous else need.model_dump_json(exclude_defaults=True)

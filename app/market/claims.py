@@ -96,12 +96,13 @@ def _select() -> Any:
             Opening.category,
             Opening.unit,
             Bundle.participant_id,
-            participants.c.code.label("participant"),
+            # The code of a person, or of a call that is nobody's.
+            func.coalesce(participants.c.code, Bundle.one_time_code).label("participant"),
             now().label("as_of"),
         )
         .join(Opening, and_(Opening.program_id == Claim.program_id, Opening.id == Claim.opening_id))
         .join(Bundle, and_(Bundle.program_id == Claim.program_id, Bundle.id == Claim.bundle_id))
-        .join(
+        .outerjoin(
             participants,
             and_(participants.c.program_id == Bundle.program_id, participants.c.id == Bundle.participant_id),
         )
@@ -260,7 +261,7 @@ async def _offers(
     """Openings as `decide` takes them, locked, and the clock read under the lock."""
     connection = await session.connection()
     rows: Sequence[Any] = (await connection.exec_driver_sql(LOCK, (program_id, sorted(opening_ids)))).all()
-    return {row.id: Offer(*row[:16]) for row in rows}, max(row.now for row in rows)
+    return {row.id: Offer(*row[:17]) for row in rows}, max(row.now for row in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,15 +284,21 @@ async def decline(
     """The provider declines a claim on its own opening, with a coded reason.
 
     In the same transaction the count is corrected if the place did not exist, and the person is given (`replace`)
-    or offered the next best place that is open. Raises NotFound, Forbidden, WrongState, Invalid for a reason that
-    is not in the list.
+    or offered the next best place that is open; a confidential one only if this claim is anonymous too.
+
+    Raises NotFound, Forbidden, WrongState, Invalid for a reason that is not in the list.
     """
     reason = DECLINE_REASONS.get(reason_code)
     if reason is None:
         raise Invalid.at("reason", f"{reason_code!r} is not a reason; the reasons are {', '.join(DECLINE_REASONS)}.")
     row = await _row(session, caller, claim_id)
     need, near_by = await _need(session, caller.program_id, row)
-    ruled_out = RuledOut(row.opening_id, row.organization_id if reason.bars_organization else None)
+    ruled_out = RuledOut(
+        row.opening_id,
+        row.organization_id if reason.bars_organization else None,
+        # In this bundle it would join the person to a shelter for survivors; a new call is anonymous.
+        confidential=row.participant_id is not None,
+    )
     found = await search(session, caller.program_id, near_by, limit=CANDIDATES, ruled_out=ruled_out) if replace else []
     candidates = [each.opening.id for each in found]
     row = await _lock(session, caller, claim_id, Action.RECEIVE_CLAIM, *candidates)

@@ -37,6 +37,7 @@ class Offer:
     maximum_age: int | None
     languages: list[str]
     attributes: str
+    confidential: bool
 
     @cached_property
     def answers(self) -> dict[str, str]:

@@ -13,10 +13,11 @@ from time import monotonic
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from app.access.idempotency import Kept, refuse_other
+from app.access.callers import NAMES_NOBODY
+from app.access.idempotency import Asked, Kept
 from app.core.database import Batches, Database, PooledConnection
 from app.core.metrics import BATCH, CLAIMS
-from app.core.problems import Busy, KeyReused, Problem, TooManyHolds
+from app.core.problems import Busy, Invalid, KeyReused, Problem, TooManyHolds
 from app.market.batch import Batch, Outcome
 from app.market.calls import Call, Wanted
 from app.market.decide import Item
@@ -36,7 +37,7 @@ POLICY_SECONDS = 1.0
 """How long a program's policy is believed before it is read again."""
 TRIES = 3
 """How often a call that breaks is tried alone before its error is its caller's."""
-LANES = 3
+LANES = 1
 """How many batches of one desk may be in the database at once. With one, the database rests while this process
 parses and answers requests, and this process while the database writes; with three, each has something to do."""
 CROWD = 8
@@ -56,7 +57,7 @@ class _Waiting:
 class _Flight:
     """A call on its way, and the answer that its twins (same caller, same key) wait for."""
 
-    fingerprint: bytes
+    asked: Asked
     answer: asyncio.Future[Kept]
 
 
@@ -77,15 +78,18 @@ class Desk:
     async def claim(self, call: Call) -> Kept:
         """Hold everything the call asks for, or refuse it with alternatives; both are committed when this returns.
 
-        Raises Busy when too much is waiting, and KeyReused.
+        Raises Busy when too much is waiting, KeyReused, and Invalid when a caller whose organization serves survivors
+        names a participant: before anything of the call is kept.
         """
+        if call.participant is not None and call.caller.serves_survivors:
+            raise Invalid.at("participant", NAMES_NOBODY)
         name = (call.caller.id, call.key)
         if twin := self._flights.get(name):
-            refuse_other(twin.fingerprint, call.fingerprint)
+            call.asked.refuse_other(twin.asked.named)
             return await asyncio.shield(twin.answer)
         if len(self._flights) >= self._bound:
             raise Busy(f"{self._bound} claims are waiting at this desk. Try again in a second, with the same key.")
-        flight = _Flight(call.fingerprint, asyncio.get_running_loop().create_future())
+        flight = _Flight(call.asked, asyncio.get_running_loop().create_future())
         self._flights[name] = flight
         try:
             answer = await self._claim(call)

@@ -26,7 +26,8 @@ def one_of(column: str, words: Iterable[str]) -> CheckConstraint:
 class Organization(Base):
     """Who provides (HSDS `organization`), and how well it keeps its word.
 
-    `serves_survivors`: it serves survivors of domestic violence, so no location of its is ever shown.
+    `serves_survivors`: it serves survivors of domestic violence, so no location of its is ever shown (the database
+    masks each) and all its openings are confidential.
     `promises_kept` and `promises_broken` are counted by the database: claims that arrived, and claims that the
     provider declined because the published place did not exist.
     """
@@ -48,6 +49,8 @@ class Organization(Base):
     __table_args__ = (
         ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
         Index(None, "program_id", "source_key", unique=True),
+        # A claim asks for these few.
+        Index("ix_organizations_survivors", "program_id", "id", postgresql_where=text("serves_survivors")),
     )
 
 
@@ -83,7 +86,11 @@ class Location(Base):
 
 
 class Service(Base):
-    """What is provided (HSDS `service`). Its attributes are where each of its openings starts from."""
+    """What is provided (HSDS `service`). Its attributes are where each of its openings starts from.
+
+    `serves_survivors`: it serves survivors of domestic violence, whatever the rest of its organization does, so its
+    location is masked and its openings are confidential.
+    """
 
     __tablename__ = "services"
 
@@ -94,6 +101,7 @@ class Service(Base):
     name: Mapped[str]
     description: Mapped[str] = mapped_column(server_default="")
     status: Mapped[str] = mapped_column(server_default="active")
+    serves_survivors: Mapped[bool] = mapped_column(server_default=text("false"))
     category: Mapped[str]
     hud_project_type: Mapped[int | None]
     eligibility_description: Mapped[str | None]
@@ -144,8 +152,7 @@ async def add_location(session: AsyncSession, caller: Caller, facts: dict[str, A
     Raises Invalid for an unknown organization, Forbidden for another's.
     """
     location = Location(program_id=caller.program_id, id=new_id(), **facts)
-    organization = await _organization(session, caller, location)
-    location.masked = location.masked or organization.serves_survivors
+    await _organization(session, caller, location)
     session.add(location)
     await session.flush()
     await session.refresh(location)
@@ -160,20 +167,21 @@ async def add_service(session: AsyncSession, caller: Caller, facts: dict[str, An
         location = await session.get(Location, (caller.program_id, service.location_id))
         if location is None or location.organization_id != service.organization_id:
             raise Invalid.at("location_id", f"No location {service.location_id} of this organization.")
+        if service.serves_survivors and not location.masked:
+            raise Invalid.at("location_id", "A service for survivors is at a masked location, or at none.")
     session.add(service)
     await session.flush()
     await session.refresh(service)
     return service
 
 
-async def _organization(session: AsyncSession, caller: Caller, entry: Location | Service) -> Organization:
-    """The organization of a new entry, if the caller may add to it."""
+async def _organization(session: AsyncSession, caller: Caller, entry: Location | Service) -> None:
+    """Raises Invalid unless the organization of a new entry is there, and Forbidden unless the caller may add to it."""
     organization = await session.get(Organization, (caller.program_id, entry.organization_id))
     if organization is None:
         raise Invalid.at("organization_id", f"No organization {entry.organization_id} in this program.")
     if not caller.may(Action.EDIT_DIRECTORY, entry):
         raise Forbidden("You can add to the directory of your own organization only.")
-    return organization
 
 
 async def get_entry(session: AsyncSession, caller: Caller, kind: type[Entry], entry_id: UUID) -> Entry:

@@ -144,11 +144,21 @@ async def _organization(session: AsyncSession, program_id: UUID, record: Record)
 
 
 async def _service(session: AsyncSession, program_id: UUID, organization_id: UUID, record: Record) -> UUID:
-    found = await session.scalar(
-        select(Service.id).where(Service.program_id == program_id, Service.source_key == record.service_key)
-    )
+    found = (
+        await session.execute(
+            select(Service.id, Service.serves_survivors).where(
+                Service.program_id == program_id, Service.source_key == record.service_key
+            )
+        )
+    ).one_or_none()
     if found is not None:
-        return found
+        if record.serves_survivors and not found.serves_survivors:
+            raise CannotImport(
+                "it serves survivors of domestic violence now, and what was claimed there before is no secret:"
+                " withdraw its openings and give it another key in the source"
+            )
+        service_id: UUID = found.id
+        return service_id
     location = Location(
         program_id=program_id,
         id=new_id(),
@@ -172,6 +182,7 @@ async def _service(session: AsyncSession, program_id: UUID, organization_id: UUI
         minimum_age=record.minimum_age,
         maximum_age=record.maximum_age,
         attributes=dict(record.attributes),
+        serves_survivors=record.serves_survivors,
         source_key=record.service_key,
     )
     session.add(location)

@@ -131,7 +131,7 @@ async def _shown_location(session: AsyncSession, service: Service) -> Location |
     organization = await session.get(Organization, (service.program_id, service.organization_id))
     assert location is not None, "foreign keys hold"
     assert organization is not None, "foreign keys hold"
-    return None if location.masked or organization.serves_survivors else location
+    return None if location.masked or organization.serves_survivors or service.serves_survivors else location
 
 
 def check_immediacy(

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.access.idempotency import Kept, begin, keep
+from app.access.idempotency import Kept, keep, take
 from app.core.database import Database
 from app.core.ids import new_id
 from app.core.problems import NoOpening, Problem
@@ -25,7 +25,7 @@ async def refuse(database: Database, call: Call, refused: Refused) -> Kept:
     """The refusal of a call, committed. The same key gets this answer for ever, so it is kept like any other."""
     program_id = call.caller.program_id
     async with database.transaction(program_id, str(call.caller.id)) as session:
-        if (before := await begin(session, call.caller, call.key, call.fingerprint)) is not None:
+        if (before := await _take(session, call)) is not None:
             return before
         items: list[dict[str, Any]] = []
         offered: list[dict[str, Any]] = []
@@ -49,11 +49,29 @@ async def refuse(database: Database, call: Call, refused: Refused) -> Kept:
 async def keep_refusal(database: Database, call: Call, problem: Problem) -> Kept:
     """A refusal that records no need, kept under its key like any other answer."""
     async with database.transaction(call.caller.program_id, str(call.caller.id)) as session:
-        if (before := await begin(session, call.caller, call.key, call.fingerprint)) is not None:
+        if (before := await _take(session, call)) is not None:
             return before
         answer = Kept(problem.status, to_json(problem.document()))
         await keep(session, call.caller, call.key, answer)
         return answer
+
+
+async def _take(session: AsyncSession, call: Call) -> Kept | None:
+    """Take the call's key; answer what it already got. Raises KeyReused.
+
+    A refusal too would join a person to the shelter that the call names, by its fingerprint.
+    """
+    named = [wanted.opening_id for wanted in call.wanted if wanted.opening_id is not None]
+    confidential = select(Opening.id).where(
+        Opening.program_id == call.caller.program_id, Opening.id.in_(named), Opening.confidential
+    )
+    anonymous = bool(named) and (await session.scalars(confidential.limit(1))).first() is not None
+    before = await take(session, call.caller, call.key, call.fingerprint(anonymous=anonymous))
+    if before is None:
+        return None
+    stored, kept = before
+    call.asked.refuse_other(stored)
+    return kept
 
 
 def _sentence(items: list[dict[str, Any]], offered: list[dict[str, Any]]) -> str:

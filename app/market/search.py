@@ -48,6 +48,7 @@ _FILTERS = {
     "starts_by": "coalesce(o.starts_at <= :starts_by, true)",
     "lasts_until": "coalesce(o.ends_at >= :lasts_until, true)",
     "not_opening": "o.id <> :not_opening",
+    "confidential": "o.confidential = CAST(:confidential AS boolean)",
     "not_organization": "o.organization_id <> :not_organization",
 }
 _RANK_FILTERS = {
@@ -97,10 +98,11 @@ class After:
 
 @dataclass(frozen=True, slots=True)
 class RuledOut:
-    """What must not be found: the opening that was just lost, or a whole organization."""
+    """What must not be found: the opening that was just lost, a whole organization, or all that is confidential."""
 
     opening_id: UUID | None = None
     organization_id: UUID | None = None
+    confidential: bool = False
 
 
 NOTHING = RuledOut()
@@ -160,6 +162,7 @@ def statement(
         "lasts_until": need.lasts_until,
         "here": on_earth(need.near) if need.near else None,
         "within_km": need.within_km,
+        "confidential": False if ruled_out.confidential else None,
         "not_opening": ruled_out.opening_id,
         "not_organization": ruled_out.organization_id,
     }

@@ -41,6 +41,9 @@ class Opening(Base):
     `next_lapse_at` is never later than the first lapse of a hold on this opening, so that a claim has to look
     for lapsed holds only when it lies in the past. `version` counts what its provider changed: claims leave it
     alone, since a delta commutes with them. What a search filters by is copied here from service and location.
+
+    `confidential`: its organization or service serves survivors of domestic violence. A trigger copies it from there
+    for every writer, it never changes, and then the opening has no place and is claimed by one-time codes.
     """
 
     __tablename__ = "openings"
@@ -67,6 +70,7 @@ class Opening(Base):
     latitude: Mapped[float | None]
     longitude: Mapped[float | None]
     on_earth: Mapped[str | None] = mapped_column(Cube, Computed(ON_EARTH, persisted=True), deferred=True)
+    confidential: Mapped[bool] = mapped_column(server_default=text("false"))
     source_key: Mapped[str | None]
     version: Mapped[int] = mapped_column(server_default=text("1"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -80,6 +84,7 @@ class Opening(Base):
         CheckConstraint("units_taken BETWEEN 0 AND units_total", name="never_oversold"),
         CheckConstraint("ends_at > starts_at", name="ends_after_start"),
         CheckConstraint("hold_minutes BETWEEN 1 AND 44640", name="hold_minutes_sane"),
+        CheckConstraint("NOT (confidential AND latitude IS NOT NULL)", name="confidential_has_no_place"),
         Index(None, "program_id", "service_id"),
         Index(None, "program_id", "organization_id", "id"),
         Index(None, "program_id", "source_key", unique=True),
@@ -92,19 +97,37 @@ class Opening(Base):
 
 
 class Bundle(Base):
-    """The claims made by one call, all or nothing."""
+    """The claims made by one call, all or nothing: for a participant, or anonymous under a one-time code.
+
+    A call that ends on a confidential opening is anonymous as a whole, whatever else it holds: its other claims
+    would lead to the person. Nothing says whom it was for, here or anywhere, and the database lets no claim on such
+    an opening into a bundle that names a participant.
+    """
 
     __tablename__ = "bundles"
 
     program_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    participant_id: Mapped[UUID]
+    participant_id: Mapped[UUID | None]
+    one_time_code: Mapped[str | None]
     claimed_by: Mapped[UUID]
     created_at: Mapped[datetime]
 
     __table_args__ = (
         ForeignKeyConstraint(["program_id", "participant_id"], ["participants.program_id", "participants.id"]),
+        CheckConstraint("num_nonnulls(participant_id, one_time_code) = 1", name="for_one"),
+        # A participant's code has two groups: it can't be written in here by mistake.
+        CheckConstraint(
+            "one_time_code ~ '^[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){2}$'", name="one_time_code_shape"
+        ),
         Index(None, "program_id", "participant_id"),
+        Index(
+            "ix_bundles_one_time",
+            "program_id",
+            "one_time_code",
+            unique=True,
+            postgresql_where=text("one_time_code IS NOT NULL"),
+        ),
     )
 
 
@@ -155,6 +178,13 @@ class Claim(Base):
         Index("ix_claims_provider", "program_id", "organization_id", "id"),
         Index("ix_claims_worker", "program_id", "worker_organization_id", "id"),
         Index("ix_claims_holder", "program_id", "claimed_by", postgresql_where=text("state = 'held'")),
+        # Those whose need is to be forgotten. A claim enters it when it ends: none that is made pays for it.
+        Index(
+            "ix_claims_remembered",
+            "program_id",
+            "ended_at",
+            postgresql_where=text("need IS NOT NULL AND ended_at IS NOT NULL"),
+        ),
     )
 
 

@@ -83,11 +83,11 @@ def whole_answers(journal: Journal) -> Iterator[Finding]:
             yield Finding(ONCE, f"{first} and {asked.key} were both answered with bundle {bundle_id}")
 
 
-def _amiss(item: dict[str, Any], claim: Claim, participant: str) -> str | None:
-    """Which part of a claim isn't what the item asked for."""
+def _amiss(item: dict[str, Any], claim: Claim, participant: str | None) -> str | None:
+    """Which part of a claim isn't what the item asked for. One that names nobody must be anonymous, any other may."""
     find = item.get("find", {})
     asked = {
-        "participant": participant,
+        "participant": claim.participant if claim.anonymous else participant,
         "state": "held",
         "units": find.get("units", item.get("units", 1)),
         "opening_id": item.get("opening_id", claim.opening_id),

@@ -19,7 +19,7 @@ PATIENCE = 30.0
 FAULTS = 3
 """How often a call is tried that meets a fault of the server (500) each time."""
 LONGEST_PAUSE = 1.0
-TRY_AGAIN = frozenset({502, 503, 504})
+TRY_AGAIN = frozenset({429, 502, 503, 504})
 DONE = frozenset({200, 201})
 
 
@@ -120,7 +120,7 @@ class Client:
                 if answer.status not in TRY_AGAIN:
                     detail = "" if answer.status in expect else answer.detail()
                     self._meter.answered(kind, time.monotonic() - began, answer.status, expect, detail)
-                if answer.status < 500:
+                if answer.status < 500 and answer.status not in TRY_AGAIN:
                     return answer
                 last = f"{answer.status}: {answer.detail()}"
                 faults += answer.status not in TRY_AGAIN

@@ -70,6 +70,11 @@ class Claim:
         )
 
     @property
+    def anonymous(self) -> bool:
+        """Whether it shows a one-time code, no participant's: its call named nobody, or some of it is confidential."""
+        return self.participant.count("-") == 2
+
+    @property
     def identity(self) -> tuple[str, str, str, str, str, int, int, str | None]:
         """What of a claim never changes."""
         return (

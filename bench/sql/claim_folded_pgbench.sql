@@ -10,8 +10,8 @@ SELECT p.id AS participant, p.code, i.fingerprint, i.status, i.body
  WHERE p.program_id = :program AND p.code = 'P-' || :person
 \gset
 SELECT id, service_id, organization_id, category, unit, units_total, units_taken, starts_at, ends_at, fresh_until,
-       withdrawn_at, hold_minutes, minimum_age, maximum_age, languages, attributes::text, next_lapse_at,
-       clock_timestamp() AS now
+       withdrawn_at, hold_minutes, minimum_age, maximum_age, languages, attributes::text, confidential,
+       next_lapse_at, clock_timestamp() AS now
   FROM openings WHERE program_id = :program AND id = :opening FOR NO KEY UPDATE
 \gset o_
 WITH bundled AS (

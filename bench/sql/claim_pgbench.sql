@@ -8,8 +8,8 @@ SELECT fingerprint, status, body FROM idempotency
 SELECT id AS participant, code FROM participants WHERE program_id = :program AND code = 'P-' || :person
 \gset
 SELECT id, service_id, organization_id, category, unit, units_total, units_taken, starts_at, ends_at, fresh_until,
-       withdrawn_at, hold_minutes, minimum_age, maximum_age, languages, attributes::text, next_lapse_at,
-       clock_timestamp() AS now
+       withdrawn_at, hold_minutes, minimum_age, maximum_age, languages, attributes::text, confidential,
+       next_lapse_at, clock_timestamp() AS now
   FROM openings WHERE program_id = :program AND id = :opening FOR NO KEY UPDATE
 \gset o_
 INSERT INTO bundles (program_id, id, participant_id, claimed_by, created_at)

@@ -10,6 +10,7 @@ from httpx import Response
 from sqlalchemy import text
 
 from app.access.roles import Role
+from tests.casework.people import consent, someone
 from tests.support import Program
 
 Call = tuple[str, str, dict[str, Any]]
@@ -63,11 +64,32 @@ async def _policy(_: Program) -> Call:
     return "PATCH", "/v1/program", {"json": {"name": f"Program {uuid4()}"}}
 
 
+def _on_referral(verb: str, **request: Any) -> Prepare:
+    async def prepare(program: Program) -> Call:
+        made = await program.made("/v1/referrals", {"kind": "community", "person": {"name": "Jo"}})
+        return "POST", f"/v1/referrals/{made['id']}/{verb}", request
+
+    return prepare
+
+
+async def _erase(program: Program) -> Call:
+    return "DELETE", f"/v1/participants/{(await someone(program))['id']}/identity", {}
+
+
+async def _revoke(program: Program) -> Call:
+    made = await consent(program, await someone(program))
+    return "POST", f"/v1/consents/{made['id']}/revoke", {"json": {"how": "in_writing"}}
+
+
 CALLS: dict[str, Prepare] = {
+    "make contact": _on_referral("contact"),
+    "close a referral": _on_referral("close", json={"reason": "declined"}),
     "add an organization": _organization,
     "add a location": _location,
     "add a service": _service,
     "add a participant": _participant,
+    "erase an identity": _erase,
+    "revoke a consent": _revoke,
     "publish": _opening,
     "change": _change,
     "adjust": _on_opening("adjust", json={"by": 2}),

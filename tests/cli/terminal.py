@@ -24,8 +24,8 @@ def environment(**settings: str) -> dict[str, str]:
     return kept | {"COLUMNS": "200", "PYTHONPATH": str(ROOT)} | settings
 
 
-async def openberth(*arguments: str, **settings: str) -> Done:
-    """Run one command to its end."""
+async def openberth(*arguments: str, typed: str = "", **settings: str) -> Done:
+    """Run one command to its end; `typed` is what its user types."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -33,9 +33,10 @@ async def openberth(*arguments: str, **settings: str) -> Done:
         *arguments,
         env=environment(**settings),
         cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), timeout=60)
+    out, err = await asyncio.wait_for(process.communicate(typed.encode()), timeout=60)
     assert process.returncode is not None
     return Done(process.returncode, out.decode(), err.decode())

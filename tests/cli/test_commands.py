@@ -1,6 +1,8 @@
 """The commands that set up a program: migrate, demo, program, key, doctor, spec; and their errors."""
 
 import json
+from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
 
@@ -47,6 +49,66 @@ async def test_a_key_is_printed_as_exactly_what_was_promised(own_database: str) 
     assert [each["role"] for each in documents] == ["provider", "case_manager", "provider"]
     assert len({each["organization_id"] for each in documents}) == 3
     assert all(UUID(each["id"]) for each in documents)
+
+
+async def test_keys_are_narrowed_listed_and_revoked(own_database: str) -> None:
+    url = {"OPENBERTH_DATABASE_URL": own_database}
+    await openberth("demo", **url)
+    create = ("key", "create", "--program", "demo", "--role", "partner_system", "--json")
+    narrow = ("--scope", "openings:read", "--scope", "claims:read", "--name", "Shelter net", "--expires-days", "90")
+    made = await openberth(*create, *narrow, **url)
+    key = json.loads(made.out)
+    assert list(key) == ["id", "key", "role", "program_id", "organization_id"]
+    before = await openberth("key", "list", "--program", "demo", **url)
+    row = next(line for line in before.out.splitlines() if key["id"] in line)
+    for words in (key["key"].rpartition("_")[0][:18], "Shelter net", "claims:read openings:read", "opens until"):
+        assert words in row
+    assert key["key"] not in before.out
+    revoked = await openberth("key", "revoke", key["id"], **url)
+    again = await openberth("key", "revoke", key["id"], **url)
+    assert (revoked.status, again.status) == (0, 0)
+    after = await openberth("key", "list", "--program", "demo", **url)
+    assert "revoked" in next(line for line in after.out.splitlines() if key["id"] in line)
+    connection = await asyncpg.connect(own_database)
+    rows = await connection.fetch("SELECT action, actor FROM audit WHERE subject_id = $1 ORDER BY id", UUID(key["id"]))
+    days = await connection.fetchval("SELECT expires_at - created_at FROM keys WHERE id = $1", UUID(key["id"]))
+    await connection.close()
+    assert [tuple(row) for row in rows] == [("key.created", "operator"), ("key.revoked", "operator")]
+    assert timedelta(days=89) < days <= timedelta(days=90)
+
+
+async def test_what_makes_or_ends_no_key_is_explained(own_database: str) -> None:
+    url = {"OPENBERTH_DATABASE_URL": own_database}
+    await openberth("demo", **url)
+    create = ("key", "create", "--program", "demo", "--role", "provider")
+    scope = await openberth(*create, "--scope", "everything", **url)
+    nobody = await openberth("key", "revoke", str(UUID(int=7)), **url)
+    nowhere = await openberth("key", "list", "--program", "nowhere", **url)
+    assert [done.status for done in (scope, nobody, nowhere)] == [1, 1, 1]
+    assert "openings:read" in scope.err
+    assert "openberth key list" in nobody.err
+    assert "'nowhere'" in nowhere.err
+    assert "Traceback" not in scope.err + nobody.err + nowhere.err
+
+
+async def test_the_machine_invites_operators_and_anyone_again(own_database: str) -> None:
+    url = {"OPENBERTH_DATABASE_URL": own_database, "OPENBERTH_PUBLIC_URL": "https://berths.example.org"}
+    await openberth("demo", **url)
+    invite = ("person", "invite", "--program", "demo", "--email", "Op@Example.org", "--role", "operator")
+    first, again = await openberth(*invite, **url), await openberth(*invite, **url)
+    assert (first.status, again.status) == (0, 0), first.err + again.err
+    links = [done.out.strip().splitlines()[-1] for done in (first, again)]
+    assert all(link.startswith("https://berths.example.org/invitation#") for link in links)
+    connection = await asyncpg.connect(own_database)
+    people = await connection.fetch("SELECT role, email FROM people")
+    hashes = await connection.fetch("SELECT hash FROM invitations")
+    traced = await connection.fetch("SELECT DISTINCT actor FROM audit WHERE action = 'person.invited'")
+    await connection.close()
+    assert [tuple(row) for row in people] == [("operator", "op@example.org")]
+    assert [row["hash"] for row in hashes] == [sha256(links[1].split("#")[1].encode()).digest()]
+    assert [row["actor"] for row in traced] == ["operator"]
+    wrong = await openberth("person", "invite", "--program", "demo", "--email", "nobody", "--role", "officer", **url)
+    assert (wrong.status, "'nobody' is no e-mail address" in wrong.err) == (1, True)
 
 
 async def test_wrong_names_are_explained(own_database: str) -> None:
@@ -115,7 +177,9 @@ async def test_a_database_that_is_not_there_is_explained() -> None:
     assert "Traceback" not in done.err
 
 
-async def test_the_openapi_file_is_what_the_code_says() -> None:
+async def test_the_generated_files_are_what_the_code_says() -> None:
     done = await openberth("spec", "--check", OPENBERTH_DATABASE_URL="postgresql://")
     assert done.status == 0, done.err
-    assert (Path(__file__).parents[2] / "openapi" / "openapi.json").exists()
+    for file in ("openapi/openapi.json", "docs/permissions.md"):
+        assert (Path(__file__).parents[2] / file).exists()
+        assert f"{Path(file).name} is up to date" in done.out

@@ -31,6 +31,8 @@ async def test_the_real_count_loads_unattested_and_masks_survivors(own_database:
         == 0
     )
     assert await _count(own_database, "SELECT count(*) FROM locations WHERE masked AND latitude IS NULL") >= 49
+    confidential = "SELECT count(*) FROM openings WHERE confidential AND source_key IS NOT NULL"
+    assert await _count(own_database, confidential) == 49
 
 
 @needs_real

@@ -5,6 +5,7 @@ import json
 import shutil
 import signal
 import socket
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -71,6 +72,11 @@ async def test_two_servers_share_a_cluster_and_data_survive_them(data_dir: Path)
     async with httpx.AsyncClient(headers=headers) as http:
         made = await http.post(f"http://127.0.0.1:{one}/v1/participants", json={"reference": "kept"})
         assert made.status_code == 201
+        path = f"/v1/participants/{made.json()['id']}/identity"
+        written = await http.put(f"http://127.0.0.1:{one}{path}", json={"name": "Kept"})
+        assert written.status_code == 200, written.text
+        read = await http.get(f"http://127.0.0.1:{two}{path}")
+        assert read.json()["name"] == "Kept"
         found = await http.get(f"http://127.0.0.1:{two}/v1/openings", params={"category": "housing"})
         assert len(found.json()["items"]) == 4
         await stop(first)
@@ -78,8 +84,11 @@ async def test_two_servers_share_a_cluster_and_data_survive_them(data_dir: Path)
         await stop(second)
         third = await serve(data_dir, one)
         assert (await http.get(f"http://127.0.0.1:{one}/v1/program")).json()["slug"] == "demo"
+        assert (await http.get(f"http://127.0.0.1:{one}{path}")).json()["name"] == "Kept"
         await stop(third)
     assert not (data_dir / "postgresql" / "postmaster.pid").exists()
+    # The master key lies beside the data, so that whoever copies the data alone has nothing to open them with.
+    assert stat.S_IMODE((data_dir.parent / "data.keys").stat().st_mode) == 0o600
 
 
 async def test_a_port_in_use_ends_the_server_with_a_reason(data_dir: Path) -> None:

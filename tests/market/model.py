@@ -17,12 +17,13 @@ MAX_EXTENSIONS = 2
 
 @dataclass(eq=False)
 class Place:
-    """An opening. `fresh`: attested until some later time."""
+    """An opening. `fresh`: attested until some later time; `confidential`: claimed by one-time codes."""
 
     id: str
     organization_id: str
     category: str
     total: int
+    confidential: bool = False
     fresh: bool = True
     withdrawn: bool = False
     version: int = 1
@@ -36,6 +37,7 @@ class Hold:
     bundle_id: str
     place: Place
     units: int
+    anonymous: bool
     state: str = "held"
     extensions: int = 0
 
@@ -94,9 +96,14 @@ class Market:
         return all(units <= self.free(place) for place, units in needed.items())
 
     def instead_of(self, hold: Hold, *, barred: bool) -> list[Place]:
-        """The places that a declined person could be given: like the one lost, elsewhere."""
+        """The places that a declined person could be given: like the one lost, elsewhere.
+
+        A confidential one only if nobody knows whom the bundle is for.
+        """
         return [
             place
             for place in self.choices(Ask(hold.units, category=hold.place.category))
-            if place is not hold.place and not (barred and place.organization_id == hold.place.organization_id)
+            if place is not hold.place
+            and (hold.anonymous or not place.confidential)
+            and not (barred and place.organization_id == hold.place.organization_id)
         ]

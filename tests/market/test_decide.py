@@ -55,6 +55,7 @@ def opened(number: int, units: int = 1) -> Offer:
         maximum_age=None,
         languages=[],
         attributes="{}",
+        confidential=False,
     )
 
 

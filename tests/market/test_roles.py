@@ -1,21 +1,22 @@
 """The permission table, read aloud: who may do what, and above all who may not."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from app.access.callers import Caller
-from app.access.permissions import PERMISSIONS, SCOPES, grants
+from app.access.permissions import KNOWS_PEOPLE, PERMISSIONS, SCOPES, grants
 from app.access.roles import Action, Role
+from app.casework.participants import Participant
 from app.core.ids import new_id
-from app.core.problems import Forbidden
+from app.core.problems import Forbidden, NamesNobody
 
 WORKERS = {Role.CASE_MANAGER, Role.OUTREACH_WORKER, Role.PARTNER_SYSTEM}
 RECEIVERS = {Role.PROVIDER, Role.PARTNER_SYSTEM}
-WATCHERS = {Role.EVALUATOR, Role.ADVISORY_BOARD}
 JUSTICE = {Role.OFFICER, Role.PROSECUTOR}
 MANAGER = {Role.PROGRAM_MANAGER}
-ANYBODY = {Action.READ_SELF, Action.READ_PROGRAM}
+ANYBODY = {Action.READ_SELF, Action.KEEP_ACCOUNT, Action.READ_PROGRAM}
 
 
 def who_may(action: Action) -> set[Role]:
@@ -41,9 +42,9 @@ def test_a_neighbour_refers_and_learns_nothing_of_it() -> None:
     assert set(PERMISSIONS[Role.COMMUNITY_MEMBER]) == ANYBODY | {Action.REFER}
 
 
-@pytest.mark.parametrize("role", sorted(WATCHERS))
-def test_evaluators_and_the_board_see_no_openings_and_no_claims(role: Role) -> None:
-    assert set(PERMISSIONS[role]) == ANYBODY | {Action.READ_DIRECTORY}
+def test_evaluators_and_the_board_see_no_openings_and_no_claims() -> None:
+    assert set(PERMISSIONS[Role.ADVISORY_BOARD]) == ANYBODY | {Action.READ_DIRECTORY}
+    assert set(PERMISSIONS[Role.EVALUATOR]) == ANYBODY | {Action.READ_DIRECTORY, Action.COUNT_PARTICIPANTS}
 
 
 def test_whoever_runs_the_installation_sees_nobody() -> None:
@@ -62,7 +63,10 @@ def test_workers_claim_and_steer_and_providers_publish_and_receive() -> None:
 
 def test_only_the_program_manager_sets_rules_adds_organizations_and_lets_people_in() -> None:
     assert set(PERMISSIONS[Role.PROGRAM_MANAGER]) == set(Action)
-    for action in (Action.SET_POLICY, Action.ADD_ORGANIZATION, Action.MAKE_KEYS, Action.INVITE_PEOPLE):
+    for action in (
+        *(Action.SET_POLICY, Action.ADD_ORGANIZATION),
+        *(Action.MAKE_KEYS, Action.INVITE_PEOPLE, Action.SET_SIGN_IN),
+    ):
         assert who_may(action) == MANAGER
 
 
@@ -120,3 +124,20 @@ def test_a_word_that_is_no_role_is_answered_with_all_that_are() -> None:
     with pytest.raises(ValueError, match="'sheriff' is not a role") as refused:
         Role.parse("sheriff")
     assert all(role in str(refused.value) for role in Role)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_whoever_serves_survivors_knows_nobody_and_does_all_else_that_their_role_may(role: Role) -> None:
+    caller = caller_of(role)
+    sheltered = replace(caller, serves_survivors=True)
+    whose = SimpleNamespace(organization_id=caller.organization_id, worker_organization_id=caller.organization_id)
+    for action in Action:
+        if action not in KNOWS_PEOPLE:
+            assert sheltered.may(action) == caller.may(action)
+            continue
+        assert not sheltered.may(action)
+        assert not sheltered.may(action, whose)
+        assert str(sheltered.where(action, Participant)) == "false"
+        if caller.may(action):
+            with pytest.raises(NamesNobody, match="one-time code"):
+                sheltered.require(action)

@@ -3,7 +3,7 @@
 WITH locked AS MATERIALIZED (
   SELECT id, service_id, organization_id, category, unit, units_total, units_taken, starts_at, ends_at,
          fresh_until, withdrawn_at, hold_minutes, minimum_age, maximum_age, languages, attributes::text,
-         next_lapse_at
+         confidential, next_lapse_at
     FROM openings
    WHERE program_id = $1 AND id = ANY ($2::uuid[])
    ORDER BY id

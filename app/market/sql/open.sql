@@ -10,7 +10,7 @@ SELECT opening.*,
        NULL AS nr, NULL AS fingerprint, NULL AS status, NULL AS body, NULL AS participant_id, NULL AS participant_code
   FROM opening
 UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
        r.nr, i.fingerprint, i.status, i.body, p.id, p.code
   FROM unnest($3::uuid[], $4::text[], $5::uuid[], $6::text[])
        WITH ORDINALITY AS r (caller_id, key, participant_id, participant_code, nr)

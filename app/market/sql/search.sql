@@ -4,6 +4,7 @@
 WITH short AS (
   SELECT o.id, o.program_id, o.service_id, o.organization_id, o.category, o.unit, o.starts_at, o.ends_at,
          o.attested_at, o.fresh_until, o.minimum_age, o.maximum_age, o.languages, o.attributes,
+         o.confidential,
          o.units_total - o.units_taken + lapsed.units AS units_open,
          {chord} AS chord
     FROM openings o
@@ -47,4 +48,5 @@ SELECT best.*, s.name AS service_name, l.city
   FROM best
   JOIN services s ON s.program_id = best.program_id AND s.id = best.service_id
   LEFT JOIN locations l ON l.program_id = s.program_id AND l.id = s.location_id AND NOT l.masked
+                         AND NOT best.confidential
  ORDER BY score DESC, best.id
