@@ -59,9 +59,16 @@ class Attempt:
         return self.side is self.world.elsewhere
 
     @property
+    def body(self) -> Any:
+        """What is sent, before anything is filled in."""
+        if not self.reach.nameless:
+            return self.line.body
+        return {name: each for name, each in self.line.body.items() if name != "participant"}
+
+    @property
     def named(self) -> set[str]:
         """The things of somebody's that the path and the body name."""
-        names = set(NAMES.findall(f"{self.route} {json.dumps(self.line.body)}"))
+        names = set(NAMES.findall(f"{self.route} {json.dumps(self.body)}"))
         return names & {*MAKE, "terms"} if not self.line.names else set()
 
     @property
@@ -122,8 +129,8 @@ class Attempt:
 
     async def prepare(self) -> tuple[str, Any, Any]:
         """What is asked: method with path, body, and parameters. All that they name is there."""
-        line = self.line
-        return await self.filled(self.route), await self.filled(line.body), await self.filled(dict(line.params))
+        asked, body = await self.filled(self.route), await self.filled(self.body)
+        return asked, body, await self.filled(dict(self.line.params))
 
     async def made(self) -> "Attempt":
         """The call, made."""

@@ -2,7 +2,8 @@
 
 Every route of the OpenAPI document has its line here. Read `of(PROVIDER, own=RECEIVERS, others=MANAGER)` as: with what
 is a provider's, receivers of that very organization reach it, and from another organization of the program a manager
-alone. From another program nobody ever does. tests/api/test_every_route.py calls every route as everybody and compares.
+alone. From another program nobody ever does, and what is about a person nobody reaches from a shelter for survivors,
+whatever their role. tests/api/test_every_route.py calls every route as everybody and compares.
 """
 
 from app.access.roles import Role
@@ -17,7 +18,6 @@ from tests.lines import (
     account,
     anywhere,
     claim,
-    consent,
     listed,
     mine,
     of,
@@ -100,7 +100,9 @@ EXPECTED: dict[str, Line] = {
     ),
     "POST /v1/claims": anywhere(
         CLAIMERS, body={"participant": "{named}", "items": [{"opening_id": "{opening_id}", "units": 1}]}
-    ).under("claims:write"),
+    )
+    .but_a_shelter(nameless=CLAIMERS)
+    .under("claims:write"),
     "GET /v1/claims/{claim_id}": claim(worker=CLAIMERS, provider=RECEIVERS, others=MANAGER).under("claims:read"),
     "GET /v1/decline-reasons": anywhere(MARKET).under("claims:read"),
     "POST /v1/claims/{claim_id}/extend": claim(worker=CLAIMERS, provider=MANAGER, others=MANAGER).under("claims:write"),
@@ -130,15 +132,16 @@ EXPECTED: dict[str, Line] = {
     .under("participants:meet"),
     # Participants: who they are, what they say of themselves, what they consented to, to whom they were disclosed.
     "GET /v1/participants": listed("participants", all=MANAGER, organization_id=CLAIMERS)
+    .but_a_shelter()
     .telling_own(Secret.REFERENCE)
     .under("participants:read"),
-    "POST /v1/participants": anywhere(CLAIMERS, body={}).under("participants:write"),
+    "POST /v1/participants": anywhere(CLAIMERS, body={}).but_a_shelter().under("participants:write"),
     "GET /v1/participants/{named}": participant(own=CLAIMERS, others=MANAGER)
     .telling_own(Secret.REFERENCE)
     .under("participants:read"),
-    "POST /v1/participants/find": anywhere(
-        CLAIMERS, body={"identifiers": [{"kind": "hmis_id", "value": "{hmis_id}"}]}
-    ).under("participants:read"),
+    "POST /v1/participants/find": anywhere(CLAIMERS, body={"identifiers": [{"kind": "hmis_id", "value": "{hmis_id}"}]})
+    .but_a_shelter()
+    .under("participants:read"),
     "GET /v1/participants/{participant_id}/identity": participant(own=CLAIMERS, others=MANAGER)
     .telling(Secret.IDENTITY)
     .under("participants:read"),
@@ -152,23 +155,23 @@ EXPECTED: dict[str, Line] = {
         own=CLAIMERS, others=MANAGER, body={"gender": ["woman"]}
     ).under("participants:write"),
     "GET /v1/demographics": anywhere(EVALUATOR | MANAGER),
-    "GET /v1/consent-text": anywhere(CLAIMERS).under("participants:write"),
+    "GET /v1/consent-text": anywhere(CLAIMERS).but_a_shelter().under("participants:write"),
     "GET /v1/participants/{participant_id}/consents": participant(own=CLAIMERS, others=MANAGER).under(
         "participants:write"
     ),
-    "POST /v1/participants/{participant_id}/consents": consent(own=CLAIMERS, others=MANAGER, body="{terms}").under(
+    "POST /v1/participants/{participant_id}/consents": participant(own=CLAIMERS, others=MANAGER, body="{terms}").under(
         "participants:write"
     ),
-    "GET /v1/consents/{consent_id}": consent(own=CLAIMERS, others=MANAGER).under("participants:write"),
-    "GET /v1/consents/{consent_id}/copy": consent(own=CLAIMERS, others=MANAGER)
+    "GET /v1/consents/{consent_id}": participant(own=CLAIMERS, others=MANAGER).under("participants:write"),
+    "GET /v1/consents/{consent_id}/copy": participant(own=CLAIMERS, others=MANAGER)
     .telling(Secret.CONSENT)
     .under("participants:write"),
-    "POST /v1/consents/{consent_id}/revoke": consent(own=CLAIMERS, others=MANAGER, body={"how": "spoken"}).under(
+    "POST /v1/consents/{consent_id}/revoke": participant(own=CLAIMERS, others=MANAGER, body={"how": "spoken"}).under(
         "participants:write"
     ),
-    "POST /v1/consents/{consent_id}/end": consent(own=CLAIMERS, others=MANAGER, body={"what_happened": "Left."}).under(
-        "participants:write"
-    ),
+    "POST /v1/consents/{consent_id}/end": participant(
+        own=CLAIMERS, others=MANAGER, body={"what_happened": "Left."}
+    ).under("participants:write"),
     "GET /v1/participants/{participant_id}/disclosures": participant(own=CLAIMERS, others=MANAGER).under(
         "participants:read"
     ),
@@ -176,20 +179,23 @@ EXPECTED: dict[str, Line] = {
         "participants:read"
     ),
     # Referrals.
-    "POST /v1/referrals": anywhere(REFERRERS, body={"kind": "community", "person": {"name": "A neighbour"}}).under(
-        "referrals:write"
-    ),
+    "POST /v1/referrals": anywhere(REFERRERS, body={"kind": "community", "person": {"name": "A neighbour"}})
+    .but_a_shelter()
+    .under("referrals:write"),
     "GET /v1/referrals/mine": listed("referrals", all=NOBODY, referred_by=JUSTICE | MANAGER).telling(Secret.FOLLOWED),
     "GET /v1/referrals/mine/{referral_id}": mine(JUSTICE | MANAGER).telling(Secret.FOLLOWED),
-    "GET /v1/referrals": listed("referrals", all=CLAIMERS).under("referrals:write"),
-    "GET /v1/referrals/{referral_id}": anywhere(CLAIMERS, POLICE).telling(Secret.REFERRED).under("referrals:write"),
-    "POST /v1/referrals/{referral_id}/contact": anywhere(CLAIMERS, POLICE).under("referrals:write"),
-    "POST /v1/referrals/{referral_id}/intake": anywhere(CLAIMERS, POLICE, body={"participant": "{named}"}).under(
-        "referrals:write"
-    ),
-    "POST /v1/referrals/{referral_id}/close": anywhere(CLAIMERS, POLICE, body={"reason": "declined"}).under(
-        "referrals:write"
-    ),
+    "GET /v1/referrals": listed("referrals", all=CLAIMERS).but_a_shelter().under("referrals:write"),
+    "GET /v1/referrals/{referral_id}": anywhere(CLAIMERS, POLICE)
+    .but_a_shelter()
+    .telling(Secret.REFERRED)
+    .under("referrals:write"),
+    "POST /v1/referrals/{referral_id}/contact": anywhere(CLAIMERS, POLICE).but_a_shelter().under("referrals:write"),
+    "POST /v1/referrals/{referral_id}/intake": anywhere(CLAIMERS, POLICE, body={"participant": "{named}"})
+    .but_a_shelter()
+    .under("referrals:write"),
+    "POST /v1/referrals/{referral_id}/close": anywhere(CLAIMERS, POLICE, body={"reason": "declined"})
+    .but_a_shelter()
+    .under("referrals:write"),
     # Keys.
     "GET /v1/keys": listed("keys", all=MANAGER | OPERATOR),
     "POST /v1/keys": anywhere(MANAGER, body=_HOUSED | {"name": "Beds", "role": "provider"}),

@@ -46,13 +46,14 @@ class Secret(StrEnum):
 class Reach:
     """Whose thing is in the path or the body, where the caller stands, and which roles reach it there.
 
-    `by_caller`: the thing was made by the caller themself.
+    `by_caller`: the thing was made by the caller themself. `nameless`: the body names no participant.
     """
 
     whose: Org
     standing: Org
     roles: Roles
     by_caller: bool = False
+    nameless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,13 @@ class Line:
         """The same, and whoever reaches it from the thing's own organization is told these."""
         return replace(self, tells_own=frozenset(secrets))
 
+    def but_a_shelter(self, *, nameless: Roles = NOBODY) -> "Line":
+        """The same about a person: from a shelter for survivors nobody reaches it, or these when they name nobody."""
+        elsewhere = tuple(each for each in self.reach if each.standing is not SHELTER)
+        whose = elsewhere[0].whose
+        shelter = (Reach(whose, SHELTER, NOBODY), Reach(whose, SHELTER, nameless, nameless=True))
+        return replace(self, reach=elsewhere + (shelter if nameless else shelter[:1]))
+
     def roles(self) -> Roles:
         """Which roles reach it with anything at all."""
         return NOBODY.union(*(each.roles for each in self.reach))
@@ -118,24 +126,9 @@ def anywhere(roles: Roles, whose: Org = AGENCY, **more: Any) -> Line:
 
 
 def participant(*, own: Roles, others: Roles, **more: Any) -> Line:
-    """A participant, or what is theirs. Whom a shelter for survivors serves, nobody elsewhere reaches at all."""
-    reach = (
-        Reach(AGENCY, AGENCY, own),
-        Reach(AGENCY, Org.OTHER_AGENCY, others),
-        Reach(AGENCY, PROVIDER, others),
-        Reach(SHELTER, SHELTER, own),
-        Reach(SHELTER, AGENCY, NOBODY),
-    )
-    return Line(reach, **more)
-
-
-def consent(*, own: Roles, others: Roles, **more: Any) -> Line:
-    """A consent to disclose somebody of the agency's. A shelter for survivors has none."""
-    reach = (
-        Reach(AGENCY, AGENCY, own),
-        *(Reach(AGENCY, each, others) for each in (Org.OTHER_AGENCY, PROVIDER, SHELTER)),
-    )
-    return Line(reach, **more)
+    """A participant of the agency's, or what is theirs, consents too."""
+    reach = (Reach(AGENCY, AGENCY, own), Reach(AGENCY, Org.OTHER_AGENCY, others), Reach(AGENCY, PROVIDER, others))
+    return Line(reach, **more).but_a_shelter()
 
 
 def claim(*, worker: Roles, provider: Roles, others: Roles, **more: Any) -> Line:

@@ -315,7 +315,7 @@ async def new_side(house: House, issuer: str) -> Side:
                 side.callers[org, role] = key.id
     for name, make in MAKE.items():
         await side.thing(name, POLICE if make is _referral else PROVIDER if make in _PROVIDERS else AGENCY)
-    for name in ("location_id", "opening_id", "participant_id", "named"):
+    for name in ("location_id", "opening_id"):
         await side.thing(name, SHELTER)
     await side.thing("referral_id", POLICE, state=Role.OFFICER, fresh=True)
     claim = await side.thing("claim_id", PROVIDER, state="confirmed")

@@ -51,10 +51,23 @@ def require_problem(attempt: Attempt, *statuses: int) -> None:
     assert {"type", "title", "detail", "status"} <= set(document), str(attempt)
 
 
+def require_names_nobody(attempt: Attempt) -> None:
+    """Refused because a shelter's staff name nobody: the name alone, where they may do without it, or all of it."""
+    if any(each.nameless for each in attempt.line.reach):
+        require_problem(attempt, 422)
+        assert [each["field"] for each in attempt.answer.json()["errors"]] == ["participant"], str(attempt)
+        return
+    require_problem(attempt, 403)
+    assert attempt.answer.json()["type"].endswith("/names-nobody"), str(attempt)
+
+
 async def require_refused(attempt: Attempt) -> None:
-    """Refused: by role alone, or with this thing; and then as if it had never been, unless they may know of it."""
+    """Refused: by role, as a shelter's, or with this thing: then as if it never was, unless they may know of it."""
     if attempt.role not in attempt.line.roles():
         require_problem(attempt, 403)
+        return
+    if attempt.reach.standing is SHELTER:
+        require_names_nobody(attempt)
         return
     in_path = NAMES.findall(attempt.route)
     if not in_path:
@@ -111,8 +124,7 @@ async def require_rows(attempt: Attempt) -> None:
             continue
         columns = [column for column, roles in rows.columns.items() if attempt.role in roles]
         theirs = any(getattr(row, column) in caller for column in columns)
-        sheltered = rows.table == "participants" and row.organization_id == attempt.side.orgs[SHELTER]
-        if theirs or (attempt.role in rows.all and not sheltered):
+        if theirs or attempt.role in rows.all:
             allowed.add(str(row.id))
     page, found = attempt.answer.json(), set()
     while True:
