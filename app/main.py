@@ -106,13 +106,16 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
+        # It would ask at every request whether somebody listens, and tell them what was sent in a refused body.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     install(app)
     app.add_middleware(WithLimits, always=Site(settings.public_url).headers)
     if settings.shows_docs:
         guide.serve(app)
-    # Not included but laid in directly: a route of an included router is found anew for each request.
-    app.router.routes.extend(claims.desk_router.routes)
+    # Not included but laid in directly, and first: routes are tried in turn, and one of an included router is found
+    # anew for each request.
+    app.router.routes[:0] = claims.desk_router.routes
     for face in FACES:
         app.include_router(face.router)
     app.include_router(openid.open_router)

@@ -1,7 +1,7 @@
 """The desk: takes the claims of one program in batches, so that a hot opening is locked once for many.
 
-While a batch is in the database, later claims gather; when it returns, the next takes all that gathered. A crowd
-opens further lanes, so that server and database work at the same time. There is no timer: alone, a claim goes at once.
+While a batch is in the database, later claims gather; when it returns, the next takes all that gathered. There is no
+timer: alone, a claim goes at once.
 """
 
 import asyncio
@@ -37,11 +37,6 @@ POLICY_SECONDS = 1.0
 """How long a program's policy is believed before it is read again."""
 TRIES = 3
 """How often a call that breaks is tried alone before its error is its caller's."""
-LANES = 1
-"""How many batches of one desk may be in the database at once. With one, the database rests while this process
-parses and answers requests, and this process while the database writes; with three, each has something to do."""
-CROWD = 8
-"""How many must wait for a further lane to open: fewer are better off in one batch with those who come next."""
 SIDE_WORK = 4
 """How many searches and refusals of this desk may be in the database at once, beside its batch."""
 
@@ -71,7 +66,7 @@ class Desk:
         self._batch = batch
         self._waiting: deque[_Waiting] = deque()
         self._flights: dict[tuple[UUID, str], _Flight] = {}
-        self._lanes: set[asyncio.Task[None]] = set()
+        self._running: asyncio.Task[None] | None = None
         self._side = asyncio.Semaphore(SIDE_WORK)
         self._policy: tuple[float, MarketPolicy, ZoneInfo] | None = None
 
@@ -145,24 +140,22 @@ class Desk:
     async def _queue(self, call: Call, items: tuple[Item, ...]) -> Outcome:
         waiting = _Waiting(call, items, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
-        if not self._lanes or (len(self._lanes) < LANES and len(self._waiting) >= CROWD):
-            self._lanes.add(asyncio.create_task(self._run()))
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
         return await waiting.outcome
 
     async def _run(self) -> None:
-        """One lane: batch after batch, while any is due."""
-        lane = asyncio.current_task()
-        assert lane is not None, "a lane is a task"
+        """Batch after batch, while anyone waits."""
         try:
-            while self._due():
+            while self._waiting:
                 await self._serve()
         finally:
-            # In the same step as the last look at the queue: nobody comes in between and finds a lane that has gone.
-            self._lanes.discard(lane)
+            # In the same step as the last look at the queue: nobody comes in between and finds a task that has gone.
+            self._running = None
 
-    def _due(self) -> bool:
-        """Whether a lane has something to do: a crowd, or anyone at all where there is no other lane."""
-        return bool(self._waiting) and (len(self._lanes) == 1 or len(self._waiting) >= CROWD)
+    def _more(self) -> bool:
+        """Whether another batch is to follow."""
+        return bool(self._waiting)
 
     def _gather(self) -> list[_Waiting]:
         """The calls of the next batch."""
@@ -179,7 +172,7 @@ class Desk:
                     BATCH.observe(len(batch))
                     for each, outcome in zip(batch, outcomes, strict=True):
                         _tell(each, outcome)
-                    batch = self._gather() if self._due() else []
+                    batch = self._gather()
         except Exception as error:
             log.info("a batch of %d claims broke and is tried one by one: %r", len(batch), error)
             for each in batch:
@@ -200,7 +193,7 @@ class Desk:
                 return
 
     async def _transact(self, batches: Batches, waiting: Sequence[_Waiting]) -> list[Outcome]:
-        async with batches.transaction(self._due) as connection:
+        async with batches.transaction(self._more) as connection:
             calls = [(each.call, each.items) for each in waiting]
             batch = Batch(connection, self._program_id, calls)
             await batch.open()
