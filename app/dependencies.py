@@ -1,7 +1,7 @@
 """All that a route may ask for: Session, requires(Action), IdempotencyKey, IfMatch, the key ring, the desks."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, TypeVar
 
@@ -62,27 +62,35 @@ MAX_BODY_BYTES = 256 * 1024
 """More than the largest bundle takes, and little enough that nobody fills the memory with bodies."""
 
 LIMIT_HEADERS = "openberth.limits"
-"""Where a request's scope keeps the header fields that say what is left of its caller's quota."""
+"""Where a request's scope keeps the header fields that its answer gets besides its own: those of the site, and what is
+left of the caller's quota."""
+
+CALLER = "openberth.caller"
+"""Where a request's scope keeps its caller, for the log line of a refusal."""
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class WithLimits:
-    """Puts the caller's rate limit on every answer, refusals too. Plain ASGI: the claim goes through it."""
+    """Puts on every answer, refusals too, what it tells a browser and the caller's rate limit.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Plain ASGI, and the bytes made once: the claim goes through it.
+    """
+
+    def __init__(self, app: ASGIApp, always: Sequence[LimitHeader]) -> None:
+        """`always`: the fields that go with every answer. A route that brings another policy replaces it there."""
         self.app = app
+        self.always = always
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does, with the header fields that `caller_of` left in the scope."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers: list[LimitHeader] = []
-        scope[LIMIT_HEADERS] = headers
+        headers = scope[LIMIT_HEADERS] = list(self.always)
 
         async def sending(message: Message) -> None:
-            if headers and message["type"] == "http.response.start":
+            if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *headers]
             await send(message)
 
@@ -147,6 +155,7 @@ async def who(request: HTTPConnection) -> Caller:
 async def caller_of(request: HTTPConnection) -> Caller:
     """The caller, with this request counted. Raises Unauthorized, CrossSite, TooManyRequests."""
     caller = await who(request)
+    request.scope[CALLER] = caller
     state_of(request).limits.count(caller.id, request.scope.setdefault(LIMIT_HEADERS, []))
     return caller
 
@@ -220,8 +229,7 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
 def secret_answer(endpoint: Endpoint) -> Endpoint:
-    """Marks a route that is told or answers a secret, or who somebody is: nothing of either is kept under a key, here
-    or by a cache on the way.
+    """Marks a route that is told or answers a secret, or who somebody is: nothing of either is kept under a key.
 
     The call is still made once. Tried again, it answers 409 `answer-not-kept` with the `location` that the route gave:
     the fingerprint leaves out the body, from whose hash a name or a password could be guessed. A refusal is kept as
@@ -316,13 +324,9 @@ class OnceRoute(APIRoute):
                 kept = Kept(problem.status, to_json(problem.document()))
                 await keep(taken.session, taken.caller, taken.key, kept)
                 return answer(kept)
-            secret = _is_secret(self.endpoint)
-            caller: Caller | None = getattr(request.state, "caller", None)
-            # What a person sees is theirs: a shared cache knows that of keys by itself, of cookies it doesn't.
-            if secret or (caller is not None and caller.session_id is not None):
-                response.headers["Cache-Control"] = "no-store"
             taken = getattr(request.state, "once", None)
             if taken is not None:
+                secret = _is_secret(self.endpoint)
                 kept = Kept(response.status_code, bytes(response.body), response.headers.get("etag"))
                 await keep(taken.session, taken.caller, taken.key, _not_kept(request, response) if secret else kept)
             return response

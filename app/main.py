@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app.access.limits import Limits
+from app.access.site import Site
 from app.api import (
     account,
     claims,
@@ -14,6 +15,7 @@ from app.api import (
     directory,
     disclosures,
     events,
+    guide,
     identities,
     invitations,
     keys,
@@ -109,12 +111,21 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
         description=DESCRIPTION,
         lifespan=lifespan,
         separate_input_output_schemas=False,
+        # A redirect would name the host and scheme that the request came with: behind a proxy, plain http.
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+        # It would ask at every request whether somebody listens, and tell them what was sent in a refused body.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     install(app)
-    app.add_middleware(WithLimits)
-    # Not included but laid in directly: a route of an included router is found anew for each request.
-    app.router.routes.extend(claims.desk_router.routes)
+    app.add_middleware(WithLimits, always=Site(settings.public_url).headers)
     app.add_middleware(live.LiveSocket)
+    if settings.shows_docs:
+        guide.serve(app)
+    # Not included but laid in directly, and first: routes are tried in turn, and one of an included router is found
+    # anew for each request.
+    app.router.routes[:0] = claims.desk_router.routes
     for face in FACES:
         app.include_router(face.router)
     app.include_router(openid.open_router)

@@ -24,7 +24,7 @@ from app.core.database import Database
 from app.core.embedded import running
 from app.core.settings import Settings
 from app.main import create_app
-from tests.support import MASTER_KEYS, House, Program, new_program
+from tests.support import MASTER_KEYS, PUBLIC_URL, House, Program, new_program
 
 # Tests prove what happens when a process is killed, not when the power fails: nothing need reach the disk.
 FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "300"}
@@ -121,7 +121,7 @@ async def house(shared_database: str) -> AsyncIterator[House]:
         master_keys=SecretStr(MASTER_KEYS),
         # All tests come from one address, and many of them with keys that are no good.
         rate_limit_address="100000/minute",
-        public_url="https://house.example",
+        public_url=PUBLIC_URL,
         allow_local_issuers=True,
     )
     app = create_app(settings, loops=False)

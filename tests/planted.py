@@ -105,9 +105,14 @@ class Life:
         return {secret: where for secret, where in secrets.items() if secret not in told}
 
 
+def ids_and_codes(text: str) -> set[str]:
+    """The ids and codes in an answer. What looks like a code in the midst of an id is none."""
+    return {*UUIDS.findall(text), *CODES.findall(UUIDS.sub(" ", text))}
+
+
 def marks(text: str) -> set[str]:
     """The ids, codes and moments in an answer."""
-    return {*UUIDS.findall(text), *CODES.findall(text), *MOMENTS.findall(text)}
+    return ids_and_codes(text) | {*MOMENTS.findall(text)}
 
 
 # Whole lives. Each step plants words in all that it writes.

@@ -12,6 +12,7 @@ from sqlalchemy import insert, text
 from app.access.keys import create_key
 from app.access.programs import add_program
 from app.access.roles import Role
+from app.access.site import Site
 from app.core.database import Database
 from app.core.ids import new_id
 from app.market.directory import Organization
@@ -19,6 +20,9 @@ from app.market.directory import Organization
 SEATTLE = "47.6062,-122.3321"
 MASTER_KEYS = "test:" + base64.b64encode(bytes(32)).decode()
 """A ring with one master key, for tests alone."""
+PUBLIC_URL = "https://house.example"
+EVERY_ANSWER = {name for name, _ in Site(PUBLIC_URL).headers}
+"""The header fields that go with every answer, and so tell nothing."""
 
 
 @dataclass(slots=True)
@@ -72,6 +76,13 @@ class Program:
         made: dict[str, Any] = response.json()
         return made
 
+    async def made_once(self, path: str, body: dict[str, Any], role: Role = Role.CASE_MANAGER) -> dict[str, Any]:
+        """What a POST that must succeed made, under a key of its own."""
+        response = await self.call("POST", path, role=role, key=str(uuid4()), json=body)
+        assert response.status_code == 201, response.text
+        made: dict[str, Any] = response.json()
+        return made
+
     async def service(self, category: str = "housing", **facts: Any) -> dict[str, Any]:
         """A service of the provider; with `latitude` and `longitude`, at a location of its own."""
         body = {"organization_id": str(self.provider_id), "name": "A service", "category": category}
@@ -98,11 +109,15 @@ class Program:
         self,
         *items: dict[str, Any],
         participant: str | None = None,
+        named: bool = True,
         key: str | None = None,
         role: Role = Role.CASE_MANAGER,
     ) -> Response:
-        """One call to claim these items, under a new key unless one is given."""
-        body = {"participant": participant or await self.participant(), "items": list(items)}
+        """One call to claim these items: for a new participant unless one is given, or naming nobody; under a new key
+        unless one is given."""
+        body: dict[str, Any] = {"items": list(items)}
+        if named:
+            body["participant"] = participant or await self.participant()
         return await self.call("POST", "/v1/claims", role=role, key=key or str(uuid4()), json=body)
 
     async def held(self, opening: dict[str, Any], units: int = 1) -> dict[str, Any]:

@@ -138,6 +138,81 @@ async def test_what_was_claimed_of_shelters_before_becomes_anonymous(empty_datab
         await connection.close()
 
 
+async def test_what_shelters_wrote_down_of_people_before_is_erased_and_their_calls_become_anonymous(
+    empty_database: str,
+) -> None:
+    before = ScriptDirectory(str(FOLDER)).get_revision("2026_11_24_h_shelters").down_revision
+    assert isinstance(before, str)
+    await asyncio.to_thread(schema.upgrade, empty_database, before)
+    connection = await asyncpg.connect(empty_database)
+    try:
+        ledger = await open_ledger(connection)
+        agency = ledger.organization_id
+        shelter, opening = new_id(), await ledger.opening(9)
+        await ledger.run(
+            "INSERT INTO organizations (program_id, id, name, serves_survivors) VALUES ($1, $2, 'A shelter', true)",
+            shelter,
+        )
+        # Of each: a participant, who they are, what they signed; and claims by workers of each for each.
+        for whose in (agency, shelter):
+            someone = new_id()
+            await ledger.run(
+                "INSERT INTO participants (program_id, id, code, organization_id, reference)"
+                " VALUES ($1, $2, $3, $4, 'R')",
+                someone,
+                f"P-{whose}",
+                whose,
+            )
+            await ledger.run("INSERT INTO identities (program_id, participant_id, sealed) VALUES ($1, $2, '')", someone)
+            await ledger.run(
+                "INSERT INTO identity_marks (program_id, mark, participant_id) VALUES ($1, uuid_send($2), $2)", someone
+            )
+            await ledger.run(
+                "INSERT INTO consents (program_id, id, participant_id, organization_id, recorded_by, text_version,"
+                " kinds, disclosers, recipients, treating_providers, expiry, signed_on, sealed) VALUES ($1, $2, $2, $3,"
+                " $1, 'x', ARRAY['name'], ARRAY[$4::uuid], ARRAY[$4::uuid], false, 'event', current_date, '')",
+                someone,
+                whose,
+                agency,
+            )
+            for worker in (agency, shelter):
+                ledger.bundle_id = new_id()
+                await ledger.run(
+                    "INSERT INTO bundles (program_id, id, participant_id, claimed_by, created_at)"
+                    " VALUES ($1, $2, $3, $2, clock_timestamp())",
+                    ledger.bundle_id,
+                    someone,
+                )
+                ledger.organization_id = worker
+                await ledger.claim(opening)
+                await ledger.run(
+                    "INSERT INTO idempotency (program_id, caller_id, key, fingerprint, status, body)"
+                    " VALUES ($1, $2, 'k', '', 201, convert_to($3, 'UTF8'))",
+                    ledger.bundle_id,
+                    f"{ledger.bundle_id} {'named' if whose == worker == agency else 'nobody'}",
+                )
+        await asyncio.to_thread(schema.upgrade, empty_database)
+        calls = await connection.fetch(
+            "SELECT p.organization_id, c.worker_organization_id FROM claims c JOIN bundles b ON b.id = c.bundle_id"
+            " LEFT JOIN participants p ON p.id = b.participant_id"
+        )
+        named = [row for row in calls if row["organization_id"] is not None]
+        assert (len(calls), [tuple(row) for row in named]) == (4, [(agency, agency)])
+        [kept] = [row[0] for row in await connection.fetch("SELECT convert_from(body, 'UTF8') FROM idempotency")]
+        assert kept.endswith("named")
+        for table in ("identities", "identity_marks", "consents"):
+            [row] = await connection.fetch(
+                f"SELECT p.organization_id FROM {table} t JOIN participants p ON p.id = t.participant_id"
+            )
+            assert row[0] == agency, table
+        left = await connection.fetch("SELECT organization_id FROM participants WHERE reference IS NOT NULL")
+        assert [row[0] for row in left] == [agency]
+        traced = await connection.fetch("SELECT action FROM audit WHERE action LIKE '%.erased' ORDER BY id")
+        assert [row[0] for row in traced] == ["identity.erased", "consent.erased"]
+    finally:
+        await connection.close()
+
+
 def test_migrations_are_named_by_their_day_and_come_in_that_order() -> None:
     scripts = ScriptDirectory(str(FOLDER))
     newest_first = list(scripts.walk_revisions())

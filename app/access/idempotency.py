@@ -55,7 +55,7 @@ class Asked:
     `named` is of all that was sent. But whoever has the participants' codes can try them all until one gives that
     fingerprint, so a call that ends on a confidential opening, or names one, is kept under the `nameless` one: of the
     same body without its participant. The price: such a key repeated for somebody else gets the first answer, which
-    says nothing of either, instead of being refused.
+    says nothing of either, instead of being refused. A call without a participant has nothing to leave out.
     """
 
     def __init__(self, method: str, path: str, body: bytes) -> None:
@@ -67,7 +67,7 @@ class Asked:
         """The fingerprint without the participant; worked out only where it is needed. The body must be JSON."""
         method, path, body = self._sent
         rest = json.loads(body)
-        del rest["participant"]
+        rest.pop("participant", None)
         return fingerprint(method, path, b"nameless\n" + json.dumps(rest, sort_keys=True).encode())
 
     def refuse_other(self, stored: bytes) -> None:

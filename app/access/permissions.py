@@ -91,6 +91,22 @@ PERMISSIONS: dict[Role, Grants] = {
 }
 """Which role may do what, and with whose. What is not here may not be done."""
 
+KNOWS_PEOPLE: frozenset[Action] = frozenset(
+    {
+        Action.ADD_PARTICIPANT,
+        Action.READ_PARTICIPANT,
+        Action.EDIT_PARTICIPANT,
+        Action.FIND_PARTICIPANT,
+        Action.KEEP_CONSENT,
+        Action.READ_DISCLOSURES,
+        # A referral says who somebody is beside the organization that made it, and the trail says who took it up.
+        Action.REFER,
+        Action.WORK_REFERRAL,
+    }
+)
+"""What is about a person who can be told from another. An organization that serves survivors of domestic violence does
+none of it, whatever the caller's role: it would join them to that organization."""
+
 SCOPES: dict[str, frozenset[Action]] = {
     "directory:read": frozenset({Action.READ_PROGRAM, Action.READ_DIRECTORY}),
     "directory:write": frozenset({Action.EDIT_DIRECTORY}),

@@ -41,7 +41,7 @@ class Action(StrEnum):
     READ_EVENTS = "hear of what happens, as far as one may read it"
     WATCH = "watch for openings"
     PUBLISH = "publish, change, attest and withdraw openings"
-    CLAIM = "claim for a participant"
+    CLAIM = "claim places"
     READ_CLAIMS = "read claims"
     STEER_CLAIM = "confirm, extend or release claims"
     RECEIVE_CLAIM = "record arrival, no-show, completion or decline"

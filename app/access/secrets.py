@@ -54,7 +54,7 @@ def hash_of(secret: str) -> bytes:
 
 async def find_secret(session: AsyncSession, secret: str) -> Found | None:
     """Whom this secret belongs to; None when it is unknown, expired or revoked. Needs no program."""
-    row = (await session.execute(text("SELECT * FROM find_secret(:hash)"), {"hash": hash_of(secret)})).one_or_none()
+    row = (await session.execute(text("SELECT * FROM find_caller(:hash)"), {"hash": hash_of(secret)})).one_or_none()
     return None if row is None else Found(_caller(row), row.until, row.token)
 
 
@@ -64,7 +64,7 @@ async def find_secrets(session: AsyncSession, shown: Collection[str]) -> dict[st
     rows = await session.execute(
         text(
             "SELECT h.nr, f.* FROM unnest(CAST(:hashes AS bytea[])) WITH ORDINALITY AS h (hash, nr)"
-            " CROSS JOIN LATERAL find_secret(h.hash) f"
+            " CROSS JOIN LATERAL find_caller(h.hash) f"
         ),
         {"hashes": [hash_of(secret) for secret in listed]},
     )
@@ -73,4 +73,6 @@ async def find_secrets(session: AsyncSession, shown: Collection[str]) -> dict[st
 
 def _caller(row: Row[Any]) -> Caller:
     scopes = None if row.scopes is None else frozenset(row.scopes)
-    return Caller(row.id, row.program_id, row.organization_id, Role(row.role), scopes)
+    return Caller(
+        row.id, row.program_id, row.organization_id, Role(row.role), scopes, serves_survivors=row.serves_survivors
+    )

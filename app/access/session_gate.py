@@ -59,7 +59,7 @@ class SessionGate:
         try:
             async with self._database.transaction(None, "gate") as session:
                 found = await session.execute(
-                    text("SELECT * FROM find_session(:hash, :idle)"), {"hash": token_hash(token), "idle": self._idle}
+                    text("SELECT * FROM find_person(:hash, :idle)"), {"hash": token_hash(token), "idle": self._idle}
                 )
                 row = found.one_or_none()
             if row is None:
@@ -68,4 +68,11 @@ class SessionGate:
             # No person is none to remember: the next request asks again, and the database may be back by then.
             self._seen.pop(token, None)
             raise
-        return Caller(row.person_id, row.program_id, row.organization_id, Role(row.role), session_id=row.session_id)
+        return Caller(
+            row.person_id,
+            row.program_id,
+            row.organization_id,
+            Role(row.role),
+            session_id=row.session_id,
+            serves_survivors=row.serves_survivors,
+        )

@@ -1,4 +1,5 @@
-"""Where people's browsers reach Openberth: its origin, its cookies, and whether a request came from its own pages."""
+"""Where people's browsers reach Openberth: its origin, its cookies, what its answers tell a browser, and whether a
+request came from its own pages."""
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -6,6 +7,10 @@ from urllib.parse import urlsplit
 from app.core.problems import CrossSite
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+POLICY = b"content-security-policy"
+NOTHING = b"default-src 'none'; base-uri 'none'; object-src 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
+"""What an answer may do that a browser shows by itself: nothing. A page brings a policy of its own."""
 
 
 class Site:
@@ -28,6 +33,16 @@ class Site:
         self.session_cookie = f"{prefix}openberth_session"
         self.challenge_cookie = f"{prefix}openberth_challenge"
         self.device_cookie = f"{prefix}openberth_device"
+        self.headers: tuple[tuple[bytes, bytes], ...] = (
+            # Every answer is some caller's own: none is for a cache, the browser's own included.
+            (b"cache-control", b"no-store"),
+            (POLICY, NOTHING),
+            (b"referrer-policy", b"no-referrer"),
+            (b"x-content-type-options", b"nosniff"),
+        )
+        """The fields that go with every answer, as ASGI has them."""
+        if self.secure:
+            self.headers += ((b"strict-transport-security", b"max-age=31536000; includeSubDomains"),)
 
     def require_own_page(self, headers: Mapping[str, str]) -> None:
         """Raises CrossSite unless a page of this very origin made the request.

@@ -1,6 +1,7 @@
 """Further secrets of a key: its access tokens (RFC 6749, 4.4), and the secret from before its last rotation."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -78,4 +79,4 @@ async def issue_token(session: AsyncSession, found: Found, asked: Collection[str
     )
     await session.flush()
     await note(session, "token.issued", caller.id, scopes=sorted(scopes))
-    return made.secret, Caller(caller.id, caller.program_id, caller.organization_id, caller.role, scopes), until
+    return made.secret, replace(caller, scopes=scopes), until

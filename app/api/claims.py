@@ -75,15 +75,23 @@ class ItemIn(In):
 class ClaimIn(In):
     """What to hold, and for whom. All of it is held, or none."""
 
-    participant: Annotated[Line, Field(description="A participant's id or code.")]
+    participant: Annotated[
+        Line | None,
+        Field(
+            description="A participant's id or code. Left out, the call is nobody's: all its claims show a one-time"
+            " code, and no identity, consent or disclosure can ever hang on them. An organization that serves"
+            " survivors of domestic violence must leave it out."
+        ),
+    ] = None
     items: Annotated[list[ItemIn], Field(min_length=1, max_length=MAX_ITEMS)]
 
 
 class ClaimOut(Out):
     """A claim. `participant` is a code: who that is, a provider learns by consent once it is confirmed.
 
-    A call that ends on a confidential opening is anonymous as a whole: `participant` is then a one-time code, of three
-    groups where a participant's has two. Nothing here leads from it to a person, so give it to them.
+    A call without a participant, or one that ends on a confidential opening, is anonymous as a whole: `participant` is
+    then a one-time code, of three groups where a participant's has two. Nothing here leads from it to a person, so give
+    it to them.
     """
 
     id: UUID
@@ -243,14 +251,16 @@ async def claim(
 ) -> Response:
     """Hold everything that is asked for, or nothing and say what is open instead.
 
-    Where any of it is confidential, the whole call is anonymous: its claims show a one-time code and no participant.
+    Without a `participant`, or where any of it is confidential, the whole call is anonymous: its claims show a one-time
+    code and no participant. A caller whose organization serves survivors of domestic violence names none (422).
     A `201` has been committed. The same key and body get the same answer for ever.
     """
     wanted = tuple(
         Wanted(item.units, opening_id=item.opening_id) if item.find is None else Wanted(item.find.units, need=item.find)
         for item in body.items
     )
-    call = Call(caller, key, request.scope[ASKED], id_or_code(body.participant), wanted)
+    participant = None if body.participant is None else id_or_code(body.participant)
+    call = Call(caller, key, request.scope[ASKED], participant, wanted)
     return answer(await desk_of(request, caller).claim(call))
 
 

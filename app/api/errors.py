@@ -14,10 +14,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from app.core.metrics import REFUSED
 from app.core.problems import MEDIA_TYPE, BadRequest, Busy, Invalid, NotFound, Problem
 from app.core.rendering import to_json
+from app.dependencies import CALLER, LIMIT_HEADERS, address_of
 
 log = logging.getLogger(__name__)
+
+_WATCHED = frozenset({401, 403, 429, 502})
+"""What the door, the permission table and the quotas answer, and what is answered for an identity provider at fault."""
 
 
 class FieldError(BaseModel):
@@ -116,7 +121,8 @@ def install(app: FastAPI) -> None:
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]
 
     @app.exception_handler(Problem)
-    async def problem(_: Request, error: Problem) -> Response:
+    async def problem(request: Request, error: Problem) -> Response:
+        note_refusal(request, error.status, error.slug)
         return rendered(error)
 
     @app.exception_handler(RequestValidationError)
@@ -126,7 +132,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         if error.status_code == 404:
-            return rendered(NotFound(f"Nothing is served at {request.url.path}. The API is described at /docs."))
+            return rendered(
+                NotFound(f"Nothing is served at {request.url.path}. The API is described at /openapi.json.")
+            )
         document = {
             "type": "about:blank",
             "title": str(error.detail),
@@ -147,7 +155,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(asyncpg.CannotConnectNowError)
     @app.exception_handler(OSError)
     async def unreachable(request: Request, error: Exception) -> Response:
-        log.warning("%s %s: the database can't be reached: %r", request.method, request.url.path, error)
+        log.warning("%s %s: the database can't be reached: %r", request.method, _route(request), error)
         return rendered(
             Busy(
                 "The database can't be reached just now. Try again, with the same Idempotency-Key.",
@@ -165,10 +173,43 @@ def install(app: FastAPI) -> None:
     async def bare_database(request: Request, error: asyncpg.PostgresError) -> Response:
         return await (unreachable if _passes(error) else unexpected)(request, error)
 
-    @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        log.error("%s %s failed", request.method, _route(request), exc_info=error)
         return rendered(Unexpected("Something went wrong here; it has been logged. Nothing of the request was done."))
+
+    @app.exception_handler(Exception)
+    async def last_resort(request: Request, error: Exception) -> Response:
+        response = await unexpected(request, error)
+        # Starlette answers what nobody handled outside of every middleware, `WithLimits` too.
+        response.raw_headers.extend(request.scope.get(LIMIT_HEADERS, ()))
+        return response
+
+
+def _route(request: Request) -> str:
+    """The path as the route has it, for the log: the request's own may hold anything that was sent."""
+    return getattr(request.scope.get("route"), "path", "?")
+
+
+def note_refusal(request: Request, status: int, slug: str) -> None:
+    """Count a refusal that may be somebody trying doors, and log it: who, where from and what. Others are nothing.
+
+    Past a quota it is only counted: a flood must not drown the log.
+    """
+    if status not in _WATCHED:
+        return
+    REFUSED.labels(str(status)).inc()
+    if status == 429:
+        return
+    caller = request.scope.get(CALLER)
+    log.warning(
+        "refused %s %s: %d %s, caller %s, address %s",
+        request.method,
+        _route(request),
+        status,
+        slug,
+        caller.id if caller else "unknown",
+        address_of(request),
+    )
 
 
 def _passes(error: BaseException | None) -> bool:

@@ -17,12 +17,11 @@ from pydantic import BaseModel
 from app.access.permissions import SCOPES
 from app.access.secrets import Found, find_secret
 from app.access.tokens import UnknownScope, issue_token
-from app.api.errors import documented
-from app.dependencies import TOKEN_PATH, House, address_of, body_of
+from app.api.errors import documented, note_refusal
+from app.dependencies import TOKEN_PATH, House, address_of, body_of, state_of
 
 router = APIRouter(tags=["oauth"])
 
-_NO_STORE = {"Cache-Control": "no-store"}
 _MOST_FIELDS = 20
 
 
@@ -114,18 +113,20 @@ async def issue(request: Request, house: House) -> Response:
         async with house.database.transaction(found.caller.program_id, str(found.caller.id)) as session:
             token, caller, until = await issue_token(session, found, fields.get("scope", "").split())
     except _Refused as refused:
+        if refused.error == "invalid_client":
+            note_refusal(request, 401, refused.error)
         return _refusal(refused)
     except UnknownScope:
         return _refusal(_Refused("invalid_scope", "This key does not have every scope that was asked for."))
     lasts = max(int((until - datetime.now(UTC)).total_seconds()), 0)
     given = TokenOut(access_token=token, expires_in=lasts, scope=" ".join(sorted(caller.scopes or ())))
-    return JSONResponse(given.model_dump(), headers=_NO_STORE)
+    return JSONResponse(given.model_dump())
 
 
 @router.get("/.well-known/oauth-authorization-server")
 async def describe(request: Request) -> ServerOut:
     """Where tokens are to be had, for OAuth clients that ask (RFC 8414)."""
-    issuer = str(request.base_url).rstrip("/")
+    issuer = state_of(request).site.origin
     return ServerOut(issuer=issuer, token_endpoint=issuer + TOKEN_PATH)
 
 
@@ -175,6 +176,6 @@ def _known(found: Found | None, client_id: str) -> Found:
 
 def _refusal(refused: _Refused) -> Response:
     unknown = refused.error == "invalid_client"
-    headers = _NO_STORE | ({"WWW-Authenticate": 'Basic realm="openberth"'} if unknown else {})
+    headers = {"WWW-Authenticate": 'Basic realm="openberth"'} if unknown else None
     body = {"error": refused.error, "error_description": refused.description}
     return JSONResponse(body, 401 if unknown else 400, headers)

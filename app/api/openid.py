@@ -182,8 +182,6 @@ async def come_back(
     entered, page = await state_of(request).openid_door.come_back(visitor, state=state, code=code, issuer=iss)
     response = RedirectResponse(page, 303)
     let_in(request, response, entered)
-    # The code is in this page's address: it goes to no other site, nor into a page's referrer.
-    response.headers["Referrer-Policy"] = "no-referrer"
     return response
 
 

@@ -31,6 +31,7 @@ from app.api.routing import face
 from app.dependencies import IfMatch, Session, etag, requires
 from app.market import openings
 from app.market.attributes import HOUSEHOLDS
+from app.market.directory import Organization, get_entry
 from app.market.needs import MAX_UNITS, Need, When
 from app.market.openings import MAX_UNITS_TOTAL, Published
 from app.market.search import After, Found, search
@@ -280,7 +281,11 @@ async def search_openings(
 async def list_openings(
     caller: Publisher, session: Session, organization_id: UUID, cursor: Cursor = None, limit: Limit = 50
 ) -> Page[OpeningOut]:
-    """Every opening of an organization for its own desk: stale, full, withdrawn and ended ones too."""
+    """Every opening of an organization for its own desk: stale, full, withdrawn and ended ones too.
+
+    Of another organization's desk you see none, unless you run the program.
+    """
+    await get_entry(session, caller, Organization, organization_id)
     where = [Opening.organization_id == organization_id, caller.where(Action.PUBLISH, Opening)]
     if (after := id_from_cursor(cursor)) is not None:
         where.append(Opening.id > after)

@@ -1,6 +1,6 @@
 """What every face of the API shares: its prefix, its key, its route class and the problems it may answer with."""
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
 
 from app.access.site import SAFE_METHODS
@@ -19,11 +19,10 @@ def face(tag: str, route_class: type[APIRoute] = OnceRoute) -> APIRouter:
     )
 
 
-async def _own_page(request: Request, response: Response) -> None:
+async def _own_page(request: Request) -> None:
     # Somebody else's page must not sign its visitor in as somebody else, nor use up their tries.
     if request.method not in SAFE_METHODS:
         state_of(request).site.require_own_page(request.headers)
-    response.headers["Cache-Control"] = "no-store"
 
 
 def open_face(tag: str) -> APIRouter:

@@ -56,14 +56,12 @@ def carry_on(request: Request, response: Response, token: str) -> None:
     """Give the browser the new token of its session. It ends with the browser, or when the server says so."""
     site = state_of(request).site
     _set(response, site, site.session_cookie, token)
-    response.headers["Cache-Control"] = "no-store"
 
 
 def challenge(request: Request, response: Response, token: str) -> None:
     """Give the browser the challenge that its next step answers."""
     site = state_of(request).site
     _set(response, site, site.challenge_cookie, token, int(challenges.VALID.total_seconds()))
-    response.headers["Cache-Control"] = "no-store"
 
 
 def let_out(request: Request, response: Response) -> None:
@@ -71,4 +69,3 @@ def let_out(request: Request, response: Response) -> None:
     site = state_of(request).site
     _unset(response, site, site.session_cookie)
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
-    response.headers["Cache-Control"] = "no-store"

@@ -62,6 +62,7 @@ class Withheld(StrEnum):
 
     NOT_CONFIRMED = "not_confirmed"
     OVER = "over"
+    ANONYMOUS = "anonymous"
     SURVIVORS = "survivors"
     NO_CONSENT = "no_consent"
     NOTHING_KNOWN = "nothing_known"
@@ -71,6 +72,7 @@ class Withheld(StrEnum):
 WORDS: dict[Withheld, str] = {
     Withheld.NOT_CONFIRMED: "Who is coming is told once the claim is confirmed, if they consent.",
     Withheld.OVER: "This claim is over. What was told before stands in the accounting of disclosures.",
+    Withheld.ANONYMOUS: "This claim is by a one-time code, and nothing says whose it is: the code is all there is.",
     Withheld.SURVIVORS: "Here nobody's identity is told: the code is all that the person need say.",
     Withheld.NO_CONSENT: "No consent of this person covers your organization. They come under their code.",
     Withheld.NOTHING_KNOWN: "Nothing that the consent covers is known of this person. They come under their code.",
@@ -136,8 +138,7 @@ async def _claim(session: AsyncSession, caller: Caller, claim_id: UUID) -> Row[A
                 # Of a call that is nobody's, the code that it was given.
                 func.coalesce(Participant.code, Bundle.one_time_code).label("code"),
                 Participant.organization_id.label("keeper_id"),
-                # Anonymous as a whole with one confidential opening in its bundle; or on an organization's other side.
-                or_(Participant.id.is_(None), theirs.serves_survivors, ours.serves_survivors).label("survivors"),
+                or_(theirs.serves_survivors, ours.serves_survivors).label("survivors"),
             )
             .join(Bundle, and_(Bundle.program_id == Claim.program_id, Bundle.id == Claim.bundle_id))
             .join(Opening, and_(Opening.program_id == Claim.program_id, Opening.id == Claim.opening_id))
@@ -156,6 +157,9 @@ async def _claim(session: AsyncSession, caller: Caller, claim_id: UUID) -> Row[A
 
 
 def _too_early(row: Row[Any]) -> Withheld | None:
+    # First, and with no word of why: another place of the same call may be a shelter, or none of them is.
+    if row.participant_id is None:
+        return Withheld.ANONYMOUS
     if row.survivors:
         return Withheld.SURVIVORS
     if row.state == ClaimState.HELD and not row.lapsed:

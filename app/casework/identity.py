@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, EmailStr, Field, TypeAdapter, model_validator
-from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, func, or_, select, text
+from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -248,13 +248,10 @@ async def _under_keys(
 async def _matches(
     session: AsyncSession, caller: Caller, seek: dict[bytes, Known], found: Iterable[tuple[UUID, bytes]]
 ) -> list[Match]:
-    """The matches as this caller may know them. Whom an organization for survivors serves, nobody else learns."""
+    """The matches as this caller may know them; none of whom an organization for survivors once gave a code."""
     by_participant: dict[UUID, set[Known]] = {}
     for participant_id, mark in found:
         by_participant.setdefault(participant_id, set()).add(seek[mark])
-    own = Participant.organization_id == caller.organization_id
-    whose = select(Organization.serves_survivors).filter_by(program_id=caller.program_id, id=caller.organization_id)
-    among_survivors = await session.scalar(whose)
     rows = await session.execute(
         select(Participant, caller.where(Action.READ_PARTICIPANT, Participant).label("readable"))
         .join(
@@ -264,7 +261,7 @@ async def _matches(
         .where(
             Participant.program_id == caller.program_id,
             Participant.id.in_(by_participant),
-            own if among_survivors else or_(~Organization.serves_survivors, own),
+            ~Organization.serves_survivors,
         )
         .order_by(Participant.id)
     )

@@ -15,6 +15,10 @@ from app.casework.words import Given, Words
 from app.core.problems import Invalid
 from app.market.needs import When
 
+# What follows has been compared with published excerpts of 42 CFR part 2 in two places only: the opening of
+# §2.32(a)(1), and §2.31(a)(1) to (4). The rest of STATEMENT, and of ELEMENTS and STATEMENTS what is of §2.31(a)(5) to
+# (10) or of §2.12(d), was written from memory: counsel must read it against the regulation before anybody signs it.
+
 TEXT_VERSION = "2026-11"
 """The version of the text below. Change a word of it and give it a new one: what was signed keeps its own."""
 

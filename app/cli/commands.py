@@ -5,6 +5,7 @@ import json
 import os
 import re
 import resource
+from logging.config import dictConfig
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -21,6 +22,7 @@ from app.access.roles import Role
 from app.access.site import Site
 from app.cli import data, keyring, keys, people, trail
 from app.cli.doctor import examine
+from app.cli.logs import logging_at
 from app.cli.output import console, explained, fail
 from app.cli.permissions import page as permissions_page
 from app.core.database import Database, plain_url
@@ -74,7 +76,8 @@ def serve(
         migrated(where)
         if demo:
             keys.show(asyncio.run(data.load_demo(where)))
-        console.print(f"[bold]Openberth[/] on http://{host}:{port} · API at http://{host}:{port}/docs")
+        described = "docs" if settings.shows_docs else "openapi.json"
+        console.print(f"[bold]Openberth[/] on http://{host}:{port} · API at http://{host}:{port}/{described}")
         if where.embedded:
             console.print(f'Database: psql "{plain_url(where.url)}"', soft_wrap=True)
         _many_files()
@@ -93,6 +96,7 @@ def serve(
             log_level=settings.log_level,
             access_log=False,
             server_header=False,
+            log_config=logging_at(settings.log_level),
             timeout_graceful_shutdown=10,
         )
 
@@ -117,6 +121,7 @@ def work() -> None:
 
     with explained(), home(settings) as where:
         migrated(where)
+        dictConfig(logging_at(settings.log_level))
         console.print("Sweeping lapsed holds, numbering events, sealing the trail, retiring what is old.")
         console.print("Ctrl-C ends it.")
         asyncio.run(forever(where))

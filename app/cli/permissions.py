@@ -1,6 +1,6 @@
 """docs/permissions.md, written from the permission table."""
 
-from app.access.permissions import ANYONES, SCOPES, grants
+from app.access.permissions import ANYONES, KNOWS_PEOPLE, SCOPES, grants
 from app.access.roles import Action, Role
 
 _HEAD = """\
@@ -16,7 +16,7 @@ reaches beyond: every caller belongs to one program.
 def page() -> str:
     """The whole page."""
     roles = "\n".join(_section(role) for role in Role)
-    return f"{_HEAD}\n{roles}\n{_matrix()}\n{_scopes()}"
+    return f"{_HEAD}\n{roles}\n{_matrix()}\n{_for_survivors()}\n{_scopes()}"
 
 
 def name_of(role: Role) -> str:
@@ -59,6 +59,21 @@ def _matrix() -> str:
     for action in Action:
         marks = ["" if not (g := grants(role, action)) else "●" if ANYONES in g else "○" for role in Role]
         lines.append(f"| {action} | {' | '.join(marks)} |")
+    return "\n".join([*lines, ""])
+
+
+def _for_survivors() -> str:
+    """What an organization that serves survivors takes from every role."""
+    lines = [
+        "## In an organization that serves survivors",
+        "",
+        "Nothing may join a person to an organization that serves survivors of domestic violence (see"
+        " [golden-rule.md](golden-rule.md)).",
+        "So whatever their role, its callers claim without a participant, and may not",
+        "",
+        *(f"- {action};" for action in Action if action in KNOWS_PEOPLE),
+    ]
+    lines[-1] = lines[-1].removesuffix(";") + "."
     return "\n".join([*lines, ""])
 
 

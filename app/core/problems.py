@@ -83,6 +83,13 @@ class Forbidden(Problem):
     title = "Your role may not do this"
 
 
+class NamesNobody(Forbidden):
+    """403: the caller's organization serves survivors of domestic violence, so nothing may join a person to it."""
+
+    slug = "names-nobody"
+    title = "Your organization knows nobody by name or code"
+
+
 class CrossSite(Problem):
     """403: the request has a session's cookie but was not made by a page of ours."""
 

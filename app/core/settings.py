@@ -72,6 +72,11 @@ class Settings(BaseSettings):
         description="Where people's browsers reach Openberth: scheme, host and port. With https, cookies are Secure. "
         "Passkeys need a name here, such as http://localhost:8000: browsers allow them no bare address.",
     )
+    api_docs: bool | None = Field(
+        default=None,
+        description="Serve /docs, a page whose scripts come from a public network. Left out, only where the public URL "
+        "is plain http: on one's own machine.",
+    )
     session_idle_minutes: int = Field(
         default=30, ge=1, le=1440, description="A person who does nothing for so long is signed out."
     )
@@ -89,3 +94,8 @@ class Settings(BaseSettings):
     )
     live_sockets: int = Field(default=10_000, ge=1, description="Live sockets and streams that one process holds.")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    @property
+    def shows_docs(self) -> bool:
+        """Whether /docs is served."""
+        return self.public_url.startswith("http:") if self.api_docs is None else self.api_docs

@@ -93,7 +93,7 @@ class Batch:
             except Problem as problem:
                 return problem
             return Kept(found["status"], found["body"])
-        if found["participant_id"] is None:
+        if found["participant_id"] is None and call.participant is not None:
             # Without the code: what is kept of a call that names a shelter must not be nearly somebody's.
             return Invalid.at("participant", NO_PARTICIPANT)
         for nr, wanted in enumerate(call.wanted):
@@ -138,7 +138,9 @@ class Batch:
 
     def _write(self, writes: _Writes, index: int, held: Held) -> Kept:
         call = self._calls[index]
-        anonymous = any(self._openings[opening_id].confidential for opening_id, _ in held.placed)
+        anonymous = call.participant is None or any(
+            self._openings[opening_id].confidential for opening_id, _ in held.placed
+        )
         participant_id, code = (None, new_one_time_code()) if anonymous else self._people[index]
         bundle_id = new_id()
         nr = len(writes.calls) + 1
@@ -167,7 +169,7 @@ class Batch:
                 caller.id,
                 caller.organization_id,
                 call.key,
-                call.asked.nameless if anonymous else call.asked.named,
+                call.fingerprint(anonymous=anonymous),
                 answer.body,
             )
         )

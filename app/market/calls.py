@@ -19,10 +19,14 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call to claim: who asks, under which key, for whom (by id or by code), and what."""
+    """One call to claim: who asks, under which key, for whom (by id or by code; None: nobody is named), and what."""
 
     caller: Caller
     key: str
     asked: Asked
-    participant: UUID | str
+    participant: UUID | str | None
     wanted: tuple[Wanted, ...]
+
+    def fingerprint(self, *, anonymous: bool) -> bytes:
+        """Under what its answer is kept: anonymous, with nothing in it of whom the call named."""
+        return self.asked.nameless if anonymous and self.participant is not None else self.asked.named

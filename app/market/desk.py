@@ -1,7 +1,7 @@
 """The desk: takes the claims of one program in batches, so that a hot opening is locked once for many.
 
-While a batch is in the database, later claims gather; when it returns, the next takes all that gathered. A crowd
-opens further lanes, so that server and database work at the same time. There is no timer: alone, a claim goes at once.
+While a batch is in the database, later claims gather; when it returns, the next takes all that gathered. There is no
+timer: alone, a claim goes at once.
 """
 
 import asyncio
@@ -13,10 +13,11 @@ from time import monotonic
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from app.access.callers import NAMES_NOBODY
 from app.access.idempotency import Asked, Kept
-from app.core.database import Database, PooledConnection
+from app.core.database import Batches, Database, PooledConnection
 from app.core.metrics import BATCH, CLAIMS
-from app.core.problems import Busy, KeyReused, Problem, TooManyHolds
+from app.core.problems import Busy, Invalid, KeyReused, Problem, TooManyHolds
 from app.market.batch import Batch, Outcome
 from app.market.calls import Call, Wanted
 from app.market.decide import Item
@@ -36,11 +37,6 @@ POLICY_SECONDS = 1.0
 """How long a program's policy is believed before it is read again."""
 TRIES = 3
 """How often a call that breaks is tried alone before its error is its caller's."""
-LANES = 3
-"""How many batches of one desk may be in the database at once. With one, the database rests while this process
-parses and answers requests, and this process while the database writes; with three, each has something to do."""
-CROWD = 8
-"""How many must wait for a further lane to open: fewer are better off in one batch with those who come next."""
 SIDE_WORK = 4
 """How many searches and refusals of this desk may be in the database at once, beside its batch."""
 
@@ -70,15 +66,18 @@ class Desk:
         self._batch = batch
         self._waiting: deque[_Waiting] = deque()
         self._flights: dict[tuple[UUID, str], _Flight] = {}
-        self._lanes: set[asyncio.Task[None]] = set()
+        self._running: asyncio.Task[None] | None = None
         self._side = asyncio.Semaphore(SIDE_WORK)
         self._policy: tuple[float, MarketPolicy, ZoneInfo] | None = None
 
     async def claim(self, call: Call) -> Kept:
         """Hold everything the call asks for, or refuse it with alternatives; both are committed when this returns.
 
-        Raises Busy when too much is waiting, and KeyReused.
+        Raises Busy when too much is waiting, KeyReused, and Invalid when a caller whose organization serves survivors
+        names a participant: before anything of the call is kept.
         """
+        if call.participant is not None and call.caller.serves_survivors:
+            raise Invalid.at("participant", NAMES_NOBODY)
         name = (call.caller.id, call.key)
         if twin := self._flights.get(name):
             call.asked.refuse_other(twin.asked.named)
@@ -141,41 +140,51 @@ class Desk:
     async def _queue(self, call: Call, items: tuple[Item, ...]) -> Outcome:
         waiting = _Waiting(call, items, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
-        if not self._lanes or (len(self._lanes) < LANES and len(self._waiting) >= CROWD):
-            self._lanes.add(asyncio.create_task(self._run()))
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
         return await waiting.outcome
 
     async def _run(self) -> None:
-        """One lane: batch after batch, while there is a crowd, or anyone at all and no other lane."""
-        lane = asyncio.current_task()
-        assert lane is not None, "a lane is a task"
+        """Batch after batch, while anyone waits."""
         try:
-            while self._waiting and (len(self._lanes) == 1 or len(self._waiting) >= CROWD):
-                count = min(len(self._waiting), self._batch)
-                await self._serve([self._waiting.popleft() for _ in range(count)])
+            while self._waiting:
+                await self._serve()
         finally:
-            # In the same step as the last look at the queue: nobody comes in between and finds a lane that has gone.
-            self._lanes.discard(lane)
+            # In the same step as the last look at the queue: nobody comes in between and finds a task that has gone.
+            self._running = None
 
-    async def _serve(self, batch: list[_Waiting]) -> None:
-        """Answer every call of the batch. If the batch breaks, each is tried alone: none can spoil another's."""
+    def _more(self) -> bool:
+        """Whether another batch is to follow."""
+        return bool(self._waiting)
+
+    def _gather(self) -> list[_Waiting]:
+        """The calls of the next batch."""
+        return [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch))]
+
+    async def _serve(self) -> None:
+        """Answer batch after batch on one connection. If one breaks, each of its calls is tried alone: none can
+        spoil another's."""
+        batch = self._gather()
         try:
-            outcomes = await self._transact(batch)
+            async with self._database.batches(self._program_id, "desk") as batches:
+                while batch:
+                    outcomes = await self._transact(batches, batch)
+                    BATCH.observe(len(batch))
+                    for each, outcome in zip(batch, outcomes, strict=True):
+                        _tell(each, outcome)
+                    batch = self._gather()
         except Exception as error:
             log.info("a batch of %d claims broke and is tried one by one: %r", len(batch), error)
             for each in batch:
                 await self._serve_alone(each)
-            return
-        BATCH.observe(len(batch))
-        for each, outcome in zip(batch, outcomes, strict=True):
-            _tell(each, outcome)
 
     async def _serve_alone(self, waiting: _Waiting) -> None:
         """Answer one call. What broke it may pass: another process took its key just now, the opening lapsed
         between decision and insert, the connection is gone. Its key makes trying again safe even then."""
         for attempt in range(TRIES):
             try:
-                [outcome] = await self._transact([waiting])
+                async with self._database.batches(self._program_id, "desk") as batches:
+                    [outcome] = await self._transact(batches, [waiting])
             except Exception as error:
                 if attempt == TRIES - 1 and not waiting.outcome.done():
                     waiting.outcome.set_exception(error)
@@ -183,8 +192,8 @@ class Desk:
                 _tell(waiting, outcome)
                 return
 
-    async def _transact(self, waiting: Sequence[_Waiting]) -> list[Outcome]:
-        async with self._database.batch(self._program_id, "desk") as connection:
+    async def _transact(self, batches: Batches, waiting: Sequence[_Waiting]) -> list[Outcome]:
+        async with batches.transaction(self._more) as connection:
             calls = [(each.call, each.items) for each in waiting]
             batch = Batch(connection, self._program_id, calls)
             await batch.open()

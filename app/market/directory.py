@@ -49,6 +49,8 @@ class Organization(Base):
     __table_args__ = (
         ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
         Index(None, "program_id", "source_key", unique=True),
+        # A claim asks for these few.
+        Index("ix_organizations_survivors", "program_id", "id", postgresql_where=text("serves_survivors")),
     )
 
 

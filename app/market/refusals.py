@@ -66,8 +66,7 @@ async def _take(session: AsyncSession, call: Call) -> Kept | None:
         Opening.program_id == call.caller.program_id, Opening.id.in_(named), Opening.confidential
     )
     anonymous = bool(named) and (await session.scalars(confidential.limit(1))).first() is not None
-    asked = call.asked.nameless if anonymous else call.asked.named
-    before = await take(session, call.caller, call.key, asked)
+    before = await take(session, call.caller, call.key, call.fingerprint(anonymous=anonymous))
     if before is None:
         return None
     stored, kept = before

@@ -10,6 +10,8 @@ from app.simulate.facts import Claim
 from app.simulate.journal import Asked, Finding, Told
 
 PAUSE = 0.05
+NAMELESS = 0.1
+"""How many of their calls name nobody: the place is held before it is known for whom."""
 REMEMBERED = 200
 """How many of their last calls they may repeat."""
 ANOTHER_BODY = frozenset({422})
@@ -42,7 +44,9 @@ class CaseManager(Actor):
         ]
         return first + again + ([(self.follow_up, 38)] if self._in_hand else [])
 
-    async def _person(self) -> str:
+    async def _person(self) -> str | None:
+        if self.random.random() < NAMELESS:
+            return None
         if self._participant is None or self.random.random() < 0.7:
             answer = await self._client.send("add participant", "POST", "/v1/participants", {})
             self._participant = str(answer.json()["code"])

@@ -83,8 +83,8 @@ def whole_answers(journal: Journal) -> Iterator[Finding]:
             yield Finding(ONCE, f"{first} and {asked.key} were both answered with bundle {bundle_id}")
 
 
-def _amiss(item: dict[str, Any], claim: Claim, participant: str) -> str | None:
-    """Which part of a claim isn't what the item asked for."""
+def _amiss(item: dict[str, Any], claim: Claim, participant: str | None) -> str | None:
+    """Which part of a claim isn't what the item asked for. One that names nobody must be anonymous, any other may."""
     find = item.get("find", {})
     asked = {
         "participant": claim.participant if claim.anonymous else participant,

@@ -71,7 +71,7 @@ class Claim:
 
     @property
     def anonymous(self) -> bool:
-        """Whether it shows a one-time code instead of the participant's: some of its call is confidential."""
+        """Whether it shows a one-time code, no participant's: its call named nobody, or some of it is confidential."""
         return self.participant.count("-") == 2
 
     @property

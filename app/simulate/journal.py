@@ -24,10 +24,11 @@ class Told(NamedTuple):
 
 @dataclass(slots=True)
 class Asked:
-    """One call to claim: its key, what it asked for, and every answer its key ever got, the first one first."""
+    """One call to claim: its key, for whom (None: it names nobody), what it asked for, and every answer its key ever
+    got, the first one first."""
 
     key: str
-    participant: str
+    participant: str | None
     items: list[dict[str, Any]]
     answers: list[Told] = field(default_factory=list)
 

@@ -47,7 +47,7 @@ async def me(house: House, token: str) -> Response:
 async def test_a_stock_client_gets_a_token_and_calls_with_it(house: House, program: Program, method: str) -> None:
     key = await partner(program)
     described = (await house.http.get("/.well-known/oauth-authorization-server")).json()
-    assert described["issuer"] == "http://house"
+    assert described["issuer"] == "https://house.example", "whatever host the request names"
     assert method in described["token_endpoint_auth_methods_supported"]
     assert described["response_types_supported"] == []
     async with client(house, key, token_endpoint_auth_method=method, scope="openings:read") as system:

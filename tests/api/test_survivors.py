@@ -1,7 +1,6 @@
 """Organizations that serve survivors of domestic violence: claims by one-time code, and nothing that joins a person
 to them, in any answer or in any table."""
 
-import re
 from typing import Any
 from uuid import uuid4
 
@@ -9,79 +8,28 @@ import pytest
 from sqlalchemy import text
 
 from app.access.idempotency import fingerprint
-from app.access.keys import create_key
-from app.access.roles import Role
-from tests.support import SEATTLE, Program
+from app.access.permissions import KNOWS_PEOPLE
+from app.access.roles import Action, Role
+from app.dependencies import TOKEN_PATH
+from tests.browser import ORIGIN, Browser, invited
+from tests.casework.people import IDENTITY, terms
+from tests.support import SEATTLE, House, Program
+from tests.survivors import (
+    ABOUT_PEOPLE,
+    ONE_TIME_CODE,
+    PARTICIPANTS_CODE,
+    STAFF,
+    assert_unjoined,
+    claimed,
+    code_of,
+    codes,
+    person,
+    rows,
+    shelter,
+    staffed,
+)
 
-PARTICIPANTS_CODE = re.compile(r"[0-9A-Z]{4}-[0-9A-Z]{4}")
-ONE_TIME_CODE = re.compile(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}")
 GONE = "place_no_longer_available"
-
-
-async def shelter(program: Program, units_total: int = 5, **facts: Any) -> dict[str, Any]:
-    """An opening of an organization that serves survivors; its key is at `Role.PARTNER_SYSTEM` from now on."""
-    organization = await program.made("/v1/organizations", {"name": "A refuge", "serves_survivors": True})
-    async with program.house.owner.transaction(program.id, "tests") as session:
-        _, program.keys[Role.PARTNER_SYSTEM] = await create_key(
-            session, program.id, organization["id"], Role.PARTNER_SYSTEM
-        )
-    return await program.opening(
-        units_total, service=await program.service(organization_id=organization["id"], **facts)
-    )
-
-
-async def claimed(program: Program, *items: dict[str, Any], **how: Any) -> dict[str, Any]:
-    """A call to claim that must be held: its answer."""
-    response = await program.claim(*items, **how)
-    assert response.status_code == 201, response.text
-    answer: dict[str, Any] = response.json()
-    return answer
-
-
-def codes(answer: dict[str, Any]) -> set[str]:
-    """Whom the claims of an answer are for."""
-    return {claim["participant"] for claim in answer["claims"]}
-
-
-def code_of(answer: dict[str, Any]) -> str:
-    """Whom all claims of an answer are for."""
-    [code] = codes(answer)
-    return code
-
-
-async def rows(program: Program) -> dict[str, str]:
-    """Every row of the program, table by table, as text; bytes in hex, and again as the text that they are."""
-    found = {}
-    async with program.house.owner.transaction(program.id, "tests") as session:
-        tables = await session.scalars(
-            text("SELECT DISTINCT table_name FROM information_schema.columns WHERE column_name = 'program_id'")
-        )
-        for table in tables:
-            lines = await session.scalars(
-                text(f"SELECT to_jsonb(t)::text FROM {table} t WHERE program_id = :id"), {"id": program.id}
-            )
-            found[table] = "\n".join(lines)
-        bodies = await session.scalars(
-            text("SELECT convert_from(body, 'UTF8') FROM idempotency WHERE program_id = :id"), {"id": program.id}
-        )
-        found["idempotency"] += "\n".join(bodies)
-    return found
-
-
-async def person(program: Program) -> dict[str, Any]:
-    """A participant: id and code."""
-    return await program.made("/v1/participants", {}, Role.CASE_MANAGER)
-
-
-async def assert_unjoined(program: Program, someone: dict[str, Any]) -> None:
-    """Fail if any table but their own has anything of this participant, or if the trail has more than their adding."""
-    named = {someone["id"], someone["code"], someone["code"].encode().hex()}
-    found = await rows(program)
-    own = found.pop("participants")
-    assert any(name in own for name in named)
-    traced = {table: found.pop(table).count(someone["id"]) for table in ("events", "audit")}
-    assert traced == {"events": 1, "audit": 1}
-    assert [(table, name) for table, row in found.items() for name in named if name in row] == []
 
 
 # What callers see.
@@ -164,6 +112,87 @@ async def test_nothing_in_the_database_joins_the_person_to_the_shelter(program: 
     # Whoever has every code can try them all on a fingerprint: none may fit.
     tried = fingerprint("POST", "/v1/claims", answer.request.content).hex()
     assert tried not in (await rows(program))["idempotency"]
+
+
+async def test_nor_does_the_work_of_the_shelters_own_staff(program: Program) -> None:
+    """They try to write down whom they serve, in every way that there is, and claim for them, here and elsewhere."""
+    staff, opening = await staffed(program)
+    other, someone = await program.opening(9), await person(program)
+    made = {"kind": "community", "person": {"name": "Canaria Quillfeather"}}
+    referral = (await program.made("/v1/referrals", made, Role.OUTREACH_WORKER))["id"]
+    before = await rows(program)
+    for role in STAFF:
+        for method, path, body in (
+            ("POST", "/v1/participants", {"reference": "Quillfeather-7"}),
+            ("GET", f"/v1/participants/{someone['code']}", None),
+            ("PUT", f"/v1/participants/{someone['id']}/identity", IDENTITY),
+            ("GET", f"/v1/participants/{someone['id']}/identity", None),
+            ("POST", "/v1/participants/find", {"name": IDENTITY["name"], "birth_date": IDENTITY["birth_date"]}),
+            ("POST", f"/v1/participants/{someone['id']}/consents", terms(program)),
+            ("POST", "/v1/referrals", made),
+            ("GET", f"/v1/referrals/{referral}", None),
+            ("POST", f"/v1/referrals/{referral}/intake", {"participant": someone["code"]}),
+        ):
+            refused = await staff.call(method, path, role=role, key=str(uuid4()), json=body)
+            assert (refused.status_code, refused.json()["type"].rsplit("/", 1)[1]) == (403, "names-nobody"), path
+            assert "one-time code" in refused.json()["detail"]
+        for place in (opening, other):
+            refused = await staff.claim({"opening_id": place["id"]}, participant=someone["code"], role=role)
+            assert refused.status_code == 422
+            assert refused.json()["errors"][0]["field"] == "participant"
+            assert "claim without a participant" in refused.json()["detail"]
+    # Of all that, nothing is left anywhere: neither the call, nor a kept answer, nor an entry.
+    assert await rows(program) == before
+    for role in STAFF:
+        for item in ({"opening_id": opening["id"]}, {"opening_id": other["id"]}, {"find": {"category": "housing"}}):
+            answer = await claimed(staff, item, named=False, role=role)
+            assert ONE_TIME_CODE.fullmatch(code_of(answer))
+            [claim] = answer["claims"]
+            for verb in ("extend", "confirm"):
+                assert (await staff.step(claim, verb, role, key=str(uuid4()))).status_code == 200
+            for verb in ("arrive", "complete"):
+                assert (await program.step(claim, verb, key=str(uuid4()))).status_code == 200
+    seen = await staff.call("GET", "/v1/claims", role=Role.CASE_MANAGER)
+    assert len(seen.json()["items"]) == 3 * len(STAFF)
+    await assert_unjoined(program, someone)
+    assert "Quillfeather" not in "".join((await rows(program)).values())
+
+
+@pytest.mark.parametrize("action", sorted(KNOWS_PEOPLE))
+async def test_every_route_about_a_person_is_shut_to_a_shelters_staff(program: Program, action: Action) -> None:
+    staff, _ = await staffed(program)
+    for method, path in ABOUT_PEOPLE[action]:
+        for role in STAFF:
+            refused = await staff.call(method, path, role=role, json={})
+            assert (refused.status_code, refused.json()["type"].rsplit("/", 1)[1]) == (403, "names-nobody"), path
+
+
+async def test_their_access_tokens_and_sessions_are_no_way_around_it(house: House, program: Program) -> None:
+    staff, opening = await staffed(program)
+    body: dict[str, Any] = {"organization_id": str(staff.agency_id), "name": "Theirs", "role": "partner_system"}
+    body["scopes"] = ["claims:write", "participants:write"]
+    key = await program.made("/v1/keys", body)
+    form = {"grant_type": "client_credentials", "client_id": key["id"], "client_secret": key["key"]}
+    staff.keys[Role.PARTNER_SYSTEM] = (await house.http.post(TOKEN_PATH, data=form)).json()["access_token"]
+    browser = Browser(house)
+    advocate = await invited(program, organization_id=str(staff.agency_id))
+    await browser.done("/v1/invitations/accept/password", {"token": advocate.token, "password": advocate.password})
+    code, items = await program.participant(), [{"opening_id": opening["id"]}]
+    for named, status in (({"participant": code}, 422), ({}, 201)):
+        by_token = await staff.call(
+            "POST", "/v1/claims", role=Role.PARTNER_SYSTEM, key=str(uuid4()), json={**named, "items": items}
+        )
+        headers = {"Origin": ORIGIN, "Idempotency-Key": str(uuid4())}
+        by_session = await browser.http.post("/v1/claims", headers=headers, json={**named, "items": items})
+        assert (by_token.status_code, by_session.status_code) == (status, status)
+    assert (await staff.call("POST", "/v1/participants", role=Role.PARTNER_SYSTEM, json={})).status_code == 403
+    assert (await browser.post("/v1/participants")).status_code == 403
+
+
+async def test_a_service_for_survivors_leaves_the_rest_of_its_organization_as_it_was(program: Program) -> None:
+    body = {"organization_id": str(program.agency_id), "name": "S", "category": "housing", "serves_survivors": True}
+    opening = await program.opening(service=await program.made("/v1/services", body))
+    assert ONE_TIME_CODE.fullmatch(code_of(await claimed(program, {"opening_id": opening["id"]})))
 
 
 async def test_a_refusal_by_a_shelter_does_not_join_them_either(program: Program) -> None:

@@ -1,14 +1,16 @@
 """The permission table, read aloud: who may do what, and above all who may not."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from app.access.callers import Caller
-from app.access.permissions import PERMISSIONS, SCOPES, grants
+from app.access.permissions import KNOWS_PEOPLE, PERMISSIONS, SCOPES, grants
 from app.access.roles import Action, Role
+from app.casework.participants import Participant
 from app.core.ids import new_id
-from app.core.problems import Forbidden
+from app.core.problems import Forbidden, NamesNobody
 
 WORKERS = {Role.CASE_MANAGER, Role.OUTREACH_WORKER, Role.PARTNER_SYSTEM}
 RECEIVERS = {Role.PROVIDER, Role.PARTNER_SYSTEM}
@@ -122,3 +124,20 @@ def test_a_word_that_is_no_role_is_answered_with_all_that_are() -> None:
     with pytest.raises(ValueError, match="'sheriff' is not a role") as refused:
         Role.parse("sheriff")
     assert all(role in str(refused.value) for role in Role)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_whoever_serves_survivors_knows_nobody_and_does_all_else_that_their_role_may(role: Role) -> None:
+    caller = caller_of(role)
+    sheltered = replace(caller, serves_survivors=True)
+    whose = SimpleNamespace(organization_id=caller.organization_id, worker_organization_id=caller.organization_id)
+    for action in Action:
+        if action not in KNOWS_PEOPLE:
+            assert sheltered.may(action) == caller.may(action)
+            continue
+        assert not sheltered.may(action)
+        assert not sheltered.may(action, whose)
+        assert str(sheltered.where(action, Participant)) == "false"
+        if caller.may(action):
+            with pytest.raises(NamesNobody, match="one-time code"):
+                sheltered.require(action)

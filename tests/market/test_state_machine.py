@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy.engine import make_url
 
+from app.access.keys import create_key
 from app.access.roles import Role
 from app.market.vocabulary import DECLINE_REASONS
 from app.worker import sweep_lapsed_holds
@@ -55,6 +56,9 @@ any_of = st.integers(0, 11)
 """Which one of those there are: taken modulo their number, so that an example means the same when it shrinks."""
 units = st.sampled_from([1, 1, 2])
 HOW = ["named", "housing", "treatment"]
+FOR_WHOM = ["somebody", "somebody", "nobody", "nobody of a shelter's"]
+"""A participant is named, or none is, by a case manager or by staff of the shelter."""
+for_whom = st.sampled_from(FOR_WHOM)
 REASONS = ["place_no_longer_available", "barred", "in_hospital"]
 ONWARD = {"held": ("confirm", "confirmed"), "confirmed": ("arrive", "arrived"), "arrived": ("complete", "completed")}
 STEPS = [*ONWARD.values(), ("release", "released"), ("no-show", "no_show")]
@@ -98,6 +102,13 @@ class Trade(RuleBasedStateMachine):
         self.refuge = self._post("/v1/organizations", {"name": "A refuge", "serves_survivors": True})["id"]
         body = {"organization_id": self.refuge, "name": "A shelter", "category": "housing"}
         self.services.append(self._post("/v1/services", body))
+        world.run(self._hire_staff())
+
+    async def _hire_staff(self) -> None:
+        """Of the shelter: the outreach worker is theirs."""
+        async with self.world.house.owner.transaction(self.program.id, "tests") as session:
+            _, key = await create_key(session, self.program.id, UUID(self.refuge), Role.OUTREACH_WORKER)
+        self.program.keys[Role.OUTREACH_WORKER] = key
 
     # How the rules speak.
 
@@ -193,43 +204,52 @@ class Trade(RuleBasedStateMachine):
 
     # What workers do.
 
-    @rule(which=any_of, many=units)
-    def claim_a_place(self, which: int, many: int) -> None:
-        self._claim([Ask(many, self._place(which))])
+    @rule(which=any_of, many=units, whom=for_whom)
+    def claim_a_place(self, which: int, many: int, whom: str) -> None:
+        self._claim([Ask(many, self._place(which))], whom)
 
-    @rule(category=st.sampled_from(["housing", "treatment"]), many=units)
-    def find_and_claim(self, category: str, many: int) -> None:
-        self._claim([Ask(many, category=category)])
+    @rule(category=st.sampled_from(["housing", "treatment"]), many=units, whom=for_whom)
+    def find_and_claim(self, category: str, many: int, whom: str) -> None:
+        self._claim([Ask(many, category=category)], whom)
 
-    @rule(asked=st.lists(st.tuples(units, st.sampled_from(HOW), any_of), min_size=2, max_size=3))
-    def claim_a_bundle(self, asked: list[tuple[int, str, int]]) -> None:
-        self._claim(
-            [Ask(many, self._place(which)) if how == "named" else Ask(many, category=how) for many, how, which in asked]
-        )
+    @rule(asked=st.lists(st.tuples(units, st.sampled_from(HOW), any_of), min_size=2, max_size=3), whom=for_whom)
+    def claim_a_bundle(self, asked: list[tuple[int, str, int]], whom: str) -> None:
+        asks = [
+            Ask(many, self._place(which)) if how == "named" else Ask(many, category=how) for many, how, which in asked
+        ]
+        self._claim(asks, whom)
 
-    def _claim(self, asks: Sequence[Ask]) -> None:
+    @rule(which=any_of)
+    def a_shelter_names_somebody(self, which: int) -> None:
+        body = {"participant": self.participant, "items": [{"opening_id": self._place(which).id}]}
+        response = self._send("POST", "/v1/claims", role=Role.OUTREACH_WORKER, json=body)
+        assert response.status_code == 422, response.text
+
+    def _claim(self, asks: Sequence[Ask], whom: str) -> None:
         items: list[dict[str, Any]] = [
             {"opening_id": ask.place.id, "units": ask.units}
             if ask.place
             else {"find": {"category": ask.category, "units": ask.units}}
             for ask in asks
         ]
-        body = {"participant": self.participant, "items": items}
-        response = self._send("POST", "/v1/claims", role=Role.CASE_MANAGER, json=body)
+        named = whom == "somebody"
+        body = {"items": items} | ({"participant": self.participant} if named else {})
+        role = Role.OUTREACH_WORKER if whom == "nobody of a shelter's" else Role.CASE_MANAGER
+        response = self._send("POST", "/v1/claims", role=role, json=body)
         if self.market.can_place(asks):
             assert response.status_code == 201, response.text
-            self._held(asks, response.json()["claims"])
+            self._held(asks, response.json()["claims"], named=named)
         else:
             assert response.status_code == 409, response.text
             refusal = response.json()
             self.refused_items += len(refusal["refused"])
             self._can_be_claimed(refusal["alternatives"], asks)
 
-    def _held(self, asks: Sequence[Ask], claims: list[dict[str, Any]]) -> None:
+    def _held(self, asks: Sequence[Ask], claims: list[dict[str, Any]], *, named: bool) -> None:
         places = {place.id: place for place in self.market.places}
         chosen = [places[claim["opening_id"]] for claim in claims]
         assert self.market.fits(zip(asks, chosen, strict=True))
-        anonymous = any(place.confidential for place in chosen)
+        anonymous = not named or any(place.confidential for place in chosen)
         for ask, place, claim in zip(asks, chosen, claims, strict=True):
             assert claim["units"] == ask.units
             assert (claim["participant"] == self.participant) is not anonymous

@@ -47,14 +47,16 @@ class History:
         published.changes += 1
         published.changed_to.append(version)
 
-    def claim(self, *opening_ids: str, second: float, units: int = 1, code: str | None = None) -> list[Claim]:
-        """One call that is held at this second, and shows this code."""
+    def claim(
+        self, *opening_ids: str, second: float, units: int = 1, person: str | None = PERSON, code: str | None = None
+    ) -> list[Claim]:
+        """One call for this person that is held at this second, and shows this code."""
         bundle_id = str(uuid4())
         answers = [claim_answer(id, bundle_id, second, units) for id in opening_ids]
         answers = [answer | {"participant": code or PERSON} for answer in answers]
         body = json.dumps({"bundle_id": bundle_id, "claims": answers}).encode()
         items = [{"opening_id": id, "units": units} for id in opening_ids]
-        self.journal.asked.append(Asked(str(uuid4()), PERSON, items, [Told(201, body)]))
+        self.journal.asked.append(Asked(str(uuid4()), person, items, [Told(201, body)]))
         claims = [Claim.read(answer) for answer in answers]
         for claim in claims:
             self.put(claim)

@@ -45,6 +45,14 @@ def test_a_confidential_place_is_held_under_a_one_time_code_and_that_is_no_other
     assert [promise for promise, _ in history.findings()] == [WHOLE]
 
 
+def test_a_call_that_names_nobody_is_held_under_a_one_time_code_and_under_no_persons() -> None:
+    history = History()
+    history.claim(history.opening(1), second=1, person=None, code="K7M4-Q2XP-9DNR")
+    assert history.findings() == []
+    history.claim(history.opening(1), second=2, person=None)
+    assert [promise for promise, _ in history.findings()] == [WHOLE]
+
+
 def test_others_in_the_same_market_are_none_of_ours_to_judge() -> None:
     history = History()
     bed = history.opening(2)
