@@ -8,6 +8,7 @@ whatever their role. tests/api/test_every_route.py calls every route as everybod
 
 from app.access.roles import Role
 from tests.lines import (
+    AGENCY,
     NOBODY,
     POLICE,
     PROVIDER,
@@ -186,7 +187,7 @@ EXPECTED: dict[str, Line] = {
     .but_a_shelter()
     .under("referrals:write"),
     "GET /v1/events": anywhere(MARKET).under("events:read"),
-    "GET /v1/watches": listed("watches", all=NOBODY, caller_id=CLAIMERS).under("watches:write"),
+    "GET /v1/watches": anywhere(CLAIMERS).under("watches:write"),
     "POST /v1/watches": anywhere(CLAIMERS, body={"need": {}}).under("watches:write"),
     "DELETE /v1/watches/{watch_id}": mine(CLAIMERS, AGENCY).under("watches:write"),
     "GET /v1/referrals/mine": listed("referrals", all=NOBODY, referred_by=JUSTICE | MANAGER).telling(Secret.FOLLOWED),

@@ -81,7 +81,12 @@ PERMISSIONS: dict[Role, Grants] = {
     # A neighbour refers, and that is all.
     Role.COMMUNITY_MEMBER: _EVERYONE | {Action.REFER: ANYONES},
     # What a manager follows is what they referred themselves, like anyone; as a worker they see all referrals anyway.
-    Role.PROGRAM_MANAGER: {**dict.fromkeys(Action, ANYONES), Action.FOLLOW_REFERRAL: REFERRED},
+    # Nor is a watch anybody's but its own watcher's.
+    Role.PROGRAM_MANAGER: {
+        **dict.fromkeys(Action, ANYONES),
+        Action.FOLLOW_REFERRAL: REFERRED,
+        Action.WATCH: MINE,
+    },
     Role.EVALUATOR: _READER | {Action.COUNT_PARTICIPANTS: ANYONES},
     Role.ADVISORY_BOARD: _READER,
     # A shelter's own system or an agency's: on either side of the counter, within the scopes of its key.
