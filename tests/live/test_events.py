@@ -38,11 +38,11 @@ async def lives(program: Program) -> None:
     await program.call("PATCH", f"/v1/openings/{opening['id']}", headers={"If-Match": "*"}, json={"units_total": 30})
     await program.made(f"/v1/openings/{opening['id']}/attest", {})
     assert (await program.claim({"opening_id": opening["id"], "units": 500})).status_code == 409
-    watch = await program.made("/v1/watches", {"need": {}}, Role.CASE_MANAGER)
+    watch = await program.made("/v1/watches", {"need": {}})
     await program.made(f"/v1/openings/{opening['id']}/adjust", {"by": 1})
     await program.opening(1)
     await latest(program)
-    await program.call("DELETE", f"/v1/watches/{watch['id']}", role=Role.CASE_MANAGER)
+    await program.call("DELETE", f"/v1/watches/{watch['id']}")
     await program.made(f"/v1/openings/{opening['id']}/withdraw", {})
     await program.call("PATCH", "/v1/program", json={"name": "Another name"})
     await program.made("/v1/locations", {"organization_id": str(program.provider_id)})
