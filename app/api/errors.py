@@ -105,7 +105,7 @@ def from_validation(error: RequestValidationError) -> Problem:
         field = ".".join(where[1:]) or where[0]
         message = each["msg"].removeprefix("Value error, ")
         if each["type"] == "extra_forbidden":
-            message = "There is no such field here: see /docs for those there are"
+            message = "There is no such field here: /openapi.json names those there are"
         errors.append({"field": _cut(field, 200), "message": _cut(message[:1].upper() + message[1:], 1500)})
     detail = "; ".join(f"{each['field']}: {each['message']}" for each in errors[:5])
     return Invalid(f"The request can't be accepted. {_cut(detail, 2000)}", errors=errors[:50])
@@ -147,6 +147,19 @@ def install(app: FastAPI) -> None:
     async def gone(_: Request, error: ClientDisconnect) -> Response:
         return rendered(BadRequest("The connection closed before the body was complete."))
 
+    _install_database(app)
+
+    @app.exception_handler(Exception)
+    async def last_resort(request: Request, error: Exception) -> Response:
+        response = _unexpected(request, error)
+        # Starlette answers what nobody handled outside of every middleware, `WithLimits` too.
+        response.raw_headers.extend(request.scope.get(LIMIT_HEADERS, ()))
+        return response
+
+
+def _install_database(app: FastAPI) -> None:
+    """The same for what the database answers, or doesn't."""
+
     @app.exception_handler(PoolTimeout)
     @app.exception_handler(OperationalError)
     @app.exception_handler(InterfaceError)
@@ -167,22 +180,16 @@ def install(app: FastAPI) -> None:
     async def database(request: Request, error: DBAPIError) -> Response:
         if error.connection_invalidated or _passes(error.orig):
             return await unreachable(request, error)
-        return await unexpected(request, error)
+        return _unexpected(request, error)
 
     @app.exception_handler(asyncpg.PostgresError)
     async def bare_database(request: Request, error: asyncpg.PostgresError) -> Response:
-        return await (unreachable if _passes(error) else unexpected)(request, error)
+        return await unreachable(request, error) if _passes(error) else _unexpected(request, error)
 
-    async def unexpected(request: Request, error: Exception) -> Response:
-        log.error("%s %s failed", request.method, _route(request), exc_info=error)
-        return rendered(Unexpected("Something went wrong here; it has been logged. Nothing of the request was done."))
 
-    @app.exception_handler(Exception)
-    async def last_resort(request: Request, error: Exception) -> Response:
-        response = await unexpected(request, error)
-        # Starlette answers what nobody handled outside of every middleware, `WithLimits` too.
-        response.raw_headers.extend(request.scope.get(LIMIT_HEADERS, ()))
-        return response
+def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, _route(request), exc_info=error)
+    return rendered(Unexpected("Something went wrong here; it has been logged. Nothing of the request was done."))
 
 
 def _route(request: Request) -> str:
