@@ -59,11 +59,11 @@ async def rows(program: Program) -> dict[str, str]:
             lines = await session.scalars(
                 text(f"SELECT to_jsonb(t)::text FROM {table} t WHERE program_id = :id"), {"id": program.id}
             )
-            found[table] = "\n".join(lines)
+            found[table] = "\n".join(sorted(lines))
         bodies = await session.scalars(
             text("SELECT convert_from(body, 'UTF8') FROM idempotency WHERE program_id = :id"), {"id": program.id}
         )
-        found["idempotency"] += "\n".join(bodies)
+        found["idempotency"] += "\n".join(sorted(bodies))
     return found
 
 
