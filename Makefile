@@ -53,7 +53,7 @@ lock: $(VENV)/.dev ## Lock the dependencies again; ARGS=--upgrade takes newer on
 LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --custom-compile-command "make lock" $(ARGS)
 
-spec: $(VENV)/.dev ## Write the OpenAPI document again
+spec: $(VENV)/.dev ## Write the OpenAPI and AsyncAPI documents again
 	$(BIN)/openberth spec
 
 clean: ## Remove the virtual environment and every cache; databases stay

@@ -10,6 +10,7 @@ from fastapi.openapi.models import OAuthFlowClientCredentials, OAuthFlows
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer, OAuth2
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.callers import Caller
@@ -39,6 +40,7 @@ from app.core.problems import (
 )
 from app.core.rendering import to_json
 from app.core.settings import Settings
+from app.delivery.hub import Hub
 from app.market.desk import Desk, Desks
 
 bearer = HTTPBearer(auto_error=False, description="A key, or an access token got with one.")
@@ -111,15 +113,16 @@ class State:
         self.local_issuers = settings.allow_local_issuers
         self.door = Door(database, self.sessions, self.site, keyring, lasting)
         self.openid_door = OpenIdDoor(self.door, local=settings.allow_local_issuers)
+        self.hub = Hub(database, self.gate, most=settings.live_sockets)
 
 
-def state_of(request: Request) -> State:
+def state_of(connection: HTTPConnection) -> State:
     """The application's state."""
-    house: State = request.app.state.house
+    house: State = connection.app.state.house
     return house
 
 
-def address_of(request: Request) -> str:
+def address_of(request: HTTPConnection) -> str:
     """Where the request came from. Behind a proxy uvicorn puts the client's address here, if it trusts the proxy."""
     client = request.scope.get("client")
     return client[0] if client else ""
@@ -128,27 +131,32 @@ def address_of(request: Request) -> str:
 House = Annotated[State, Depends(state_of)]
 
 
-async def caller_of(request: Request) -> Caller:
-    """The caller: of the key in `Authorization: Bearer <key>`, or else the person of the session's cookie; this request
-    counted.
+async def who(request: HTTPConnection) -> Caller:
+    """Whose request or socket this is: the key's in `Authorization: Bearer <key>`, or else the person's whose session's
+    cookie came along.
 
     A key anywhere else, such as in the URL, is not looked for: it would end in logs and histories. A cookie comes along
-    with whatever page makes a browser call, so with it an unsafe call must come from a page of ours. Raises
+    with whatever page makes a browser call, so with it an unsafe call or a socket must come from a page of ours. Raises
     Unauthorized, CrossSite, TooManyRequests.
     """
     house = state_of(request)
     authorization = request.headers.get("authorization")
     if authorization is None and (token := request.cookies.get(house.site.session_cookie)):
-        if request.method not in SAFE_METHODS:
+        # A socket has no method: a browser adds the cookie to it, whoever's page it is, and asks nobody.
+        if request.scope.get("method") not in SAFE_METHODS:
             house.site.require_own_page(request.headers)
-        caller = await house.sessions.person(token)
-    else:
-        scheme, _, secret = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not secret:
-            raise Unauthorized("Send your key as `Authorization: Bearer <key>`.")
-        caller = await house.gate.caller(secret.strip(), address_of(request))
+        return await house.sessions.person(token)
+    scheme, _, secret = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not secret:
+        raise Unauthorized("Send your key as `Authorization: Bearer <key>`.")
+    return await house.gate.caller(secret.strip(), address_of(request))
+
+
+async def caller_of(request: HTTPConnection) -> Caller:
+    """The caller, with this request counted. Raises Unauthorized, CrossSite, TooManyRequests."""
+    caller = await who(request)
     request.scope[CALLER] = caller
-    house.limits.count(caller.id, request.scope.setdefault(LIMIT_HEADERS, []))
+    state_of(request).limits.count(caller.id, request.scope.setdefault(LIMIT_HEADERS, []))
     return caller
 
 
@@ -259,8 +267,9 @@ async def open_session(request: Request) -> AsyncIterator[AsyncSession]:
     An unsafe call with an `Idempotency-Key` takes its key here; `OnceRoute` keeps the answer.
     """
     caller: Caller = request.state.caller
-    async with state_of(request).door.transaction(caller.program_id, str(caller.id)) as session:
-        key = None if request.method == "GET" else idempotency_key(request)
+    reads = request.method == "GET"
+    async with state_of(request).door.transaction(caller.program_id, str(caller.id), reads=reads) as session:
+        key = None if reads else idempotency_key(request)
         if key is not None:
             # The precondition is part of what is asked: with another ETag it is another request.
             precondition = request.headers.get("if-match", "").encode()

@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 
 from app import schema
-from app.core.database import asyncpg_url
+from app.core.database import plain_url
 from app.core.embedded import running
 from app.core.keyring import MasterKeys, ensure_file
 from app.core.settings import Settings
@@ -60,15 +60,10 @@ def master_keys(settings: Settings, home: Home) -> MasterKeys | None:
     return MasterKeys.of(settings)
 
 
-def plain(url: str) -> str:
-    """The address as asyncpg itself and libpq take it."""
-    return asyncpg_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-
-
 async def revision(url: str) -> str | None:
     """The schema's revision in this database, None for an empty one. Raises NotReady when it can't be reached."""
     try:
-        connection = await asyncpg.connect(plain(url), timeout=10)
+        connection = await asyncpg.connect(plain_url(url), timeout=10)
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
         raise NotReady(f"The database can't be reached: {error}. Check OPENBERTH_DATABASE_URL.") from error
     try:

@@ -14,10 +14,12 @@ from app.api import (
     consents,
     directory,
     disclosures,
+    events,
     guide,
     identities,
     invitations,
     keys,
+    live,
     me,
     oauth,
     openid,
@@ -29,8 +31,10 @@ from app.api import (
     referrals,
     sign_in,
     trail,
+    watches,
 )
 from app.api.errors import install
+from app.api.live import farewell
 from app.core.database import Database
 from app.core.keyring import Keyring, MasterKeys
 from app.core.settings import Settings, parse_quota
@@ -42,6 +46,9 @@ FACES = (
     me,
     claims,
     openings,
+    events,
+    live,
+    watches,
     directory,
     participants,
     identities,
@@ -87,12 +94,14 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
         gc.set_threshold(20_000, 20, 20)
         try:
             async with counting(database, house.limits, house.last_use):
-                if loops:
-                    async with working(database):
+                with farewell(house.hub):
+                    if loops:
+                        async with working(database, settings, house.hub):
+                            yield
+                    else:
                         yield
-                else:
-                    yield
         finally:
+            await house.hub.stop()
             await database.close()
 
     app = FastAPI(
@@ -111,6 +120,7 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
     )
     install(app)
     app.add_middleware(WithLimits, always=Site(settings.public_url).headers)
+    app.add_middleware(live.LiveSocket)
     if settings.shows_docs:
         guide.serve(app)
     # Not included but laid in directly, and first: routes are tried in turn, and one of an included router is found

@@ -30,6 +30,7 @@ from app.access import (
 from app.casework import consents, demographics, disclosures, identity, participants, referrals
 from app.core import events, keyring
 from app.core.database import Base
+from app.delivery import log, watches
 from app.market import directory, tables
 
 MODULES = (
@@ -38,6 +39,7 @@ MODULES = (
     *(passwords, totp, recovery, passkeys, providers, openid_subjects),
     *(participants, identity, demographics, consents, disclosures, referrals),
     *(keyring, events, directory, tables),
+    *(log, watches),
 )
 """Importing these registers their tables; a noun with a table of its own adds itself here."""
 

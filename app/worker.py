@@ -14,6 +14,10 @@ from app.access.programs import every_program
 from app.access.retention import retire
 from app.core.database import Database
 from app.core.metrics import SWEPT
+from app.core.settings import Settings
+from app.delivery.bus import bus_of
+from app.delivery.hub import Hub
+from app.delivery.relay import LOOK_SECONDS, Relay
 from app.market.claims import sweep
 
 log = logging.getLogger(__name__)
@@ -24,7 +28,11 @@ RETENTION_SECONDS = 24 * 3600.0
 SHARE_SECONDS = 0.5
 """What one process counted is told within this, and heard by another within this again: together about a second."""
 LAST_USE_SECONDS = 5.0
+RELAY_AGAIN_SECONDS = 0.2
+BUS_AGAIN_SECONDS = 0.5
 LONGEST_PAUSE = 60.0
+LONGEST_LIVE_PAUSE = 5.0
+"""Of what the live streams hang on: a database that is back must not be left alone for a minute."""
 
 
 async def sweep_lapsed_holds(database: Database) -> int:
@@ -86,12 +94,30 @@ async def _count(database: Database, limits: Limits, last_use: LastUse) -> None:
         loops.create_task(supervise("last use", lambda: last_use.write(database), LAST_USE_SECONDS))
 
 
-async def work(database: Database) -> None:
-    """Run every loop until cancelled."""
+async def work(database: Database, settings: Settings, hub: Hub | None = None) -> None:
+    """Run every loop until cancelled. `hub`: whom the relay and the bus tell of news, where this process has one."""
+    assert settings.database_url, "whoever starts the loops has found or started a database"
+    bus = bus_of(settings.database_url, settings.nats_url)
+    heard = hub.heard if hub else _nobody
+    connected = hub.connected if hub else _nobody
+    relay = Relay(database, bus, heard)
+    database.committed = relay.ring
     async with asyncio.TaskGroup() as loops:
-        loops.create_task(supervise("sweeper", lambda: sweep_lapsed_holds(database), SWEEP_SECONDS))
-        loops.create_task(supervise("sealer", lambda: seal_trails(database), SEAL_SECONDS))
-        loops.create_task(supervise("retention", lambda: retire_all(database), RETENTION_SECONDS))
+        for name, job, pause, longest in (
+            ("sweeper", lambda: sweep_lapsed_holds(database), SWEEP_SECONDS, LONGEST_PAUSE),
+            ("sealer", lambda: seal_trails(database), SEAL_SECONDS, LONGEST_PAUSE),
+            ("retention", lambda: retire_all(database), RETENTION_SECONDS, LONGEST_PAUSE),
+            ("relay", relay.run, RELAY_AGAIN_SECONDS, LONGEST_LIVE_PAUSE),
+            ("relay's look-out", relay.look, LOOK_SECONDS, LONGEST_PAUSE),
+            ("bus", lambda: bus.listen(heard, connected), BUS_AGAIN_SECONDS, LONGEST_LIVE_PAUSE),
+        ):
+            loops.create_task(supervise(name, job, pause, longest))
+        if hub:
+            loops.create_task(supervise("hub", hub.run, BUS_AGAIN_SECONDS, LONGEST_LIVE_PAUSE))
+
+
+def _nobody(*_: object) -> None:
+    """Whom to tell of news in a process that has no hub."""
 
 
 @asynccontextmanager
@@ -104,9 +130,9 @@ async def _beside(loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def working(database: Database) -> AbstractAsyncContextManager[None]:
+def working(database: Database, settings: Settings, hub: Hub | None = None) -> AbstractAsyncContextManager[None]:
     """Run every loop beside what happens inside."""
-    return _beside(work(database))
+    return _beside(work(database, settings, hub))
 
 
 def counting(database: Database, limits: Limits, last_use: LastUse) -> AbstractAsyncContextManager[None]:

@@ -8,6 +8,7 @@ whatever their role. tests/api/test_every_route.py calls every route as everybod
 
 from app.access.roles import Role
 from tests.lines import (
+    AGENCY,
     NOBODY,
     POLICE,
     PROVIDER,
@@ -55,6 +56,9 @@ _SIGNED = {"kind": "phone", "value": "(206) 555-0142"}
 _NEW_PASSWORD = {"password": "quiet rivers keep no secrets"}
 _SENSELESS_TOKEN = {"token": "senseless"}
 _SENSELESS_CREDENTIAL = {"credential": {"id": "c2Vuc2VsZXNz"}}
+
+STREAMS = {"GET /v1/live"}
+"""Answers that never end: tests/live/test_stream.py and test_events.py ask for them."""
 
 EXPECTED: dict[str, Line] = {
     # Oneself and the program.
@@ -182,6 +186,10 @@ EXPECTED: dict[str, Line] = {
     "POST /v1/referrals": anywhere(REFERRERS, body={"kind": "community", "person": {"name": "A neighbour"}})
     .but_a_shelter()
     .under("referrals:write"),
+    "GET /v1/events": anywhere(MARKET).under("events:read"),
+    "GET /v1/watches": anywhere(CLAIMERS).under("watches:write"),
+    "POST /v1/watches": anywhere(CLAIMERS, body={"need": {}}).under("watches:write"),
+    "DELETE /v1/watches/{watch_id}": mine(CLAIMERS, AGENCY).under("watches:write"),
     "GET /v1/referrals/mine": listed("referrals", all=NOBODY, referred_by=JUSTICE | MANAGER).telling(Secret.FOLLOWED),
     "GET /v1/referrals/mine/{referral_id}": mine(JUSTICE | MANAGER).telling(Secret.FOLLOWED),
     "GET /v1/referrals": listed("referrals", all=CLAIMERS).but_a_shelter().under("referrals:write"),

@@ -142,12 +142,12 @@ def claim(*, worker: Roles, provider: Roles, others: Roles, **more: Any) -> Line
     return Line(reach, **more)
 
 
-def mine(roles: Roles, **more: Any) -> Line:
+def mine(roles: Roles, whose: Org = POLICE, **more: Any) -> Line:
     """What the caller made: a colleague's is not theirs, nor anybody else's."""
     reach = (
-        Reach(POLICE, POLICE, roles, by_caller=True),
-        Reach(POLICE, POLICE, NOBODY),
-        Reach(POLICE, Org.PROSECUTION, NOBODY),
+        Reach(whose, whose, roles, by_caller=True),
+        Reach(whose, whose, NOBODY),
+        Reach(whose, ANOTHER[whose], NOBODY),
     )
     return Line(reach, **more)
 

@@ -21,6 +21,8 @@ TENANTS = (
     "claims",
     "unmet_needs",
     "events",
+    "log_pages",
+    "watches",
     "audit",
     "idempotency",
     "audit_seals",
@@ -109,6 +111,14 @@ async def _furnished(connection: "asyncpg.Connection[asyncpg.Record]") -> Ledger
     await ledger.run(
         "INSERT INTO identity_providers (program_id, slug, name, issuer, client_id) VALUES ($1, 'a', 'A', 'a', 'a')"
     )
+    await ledger.run(
+        "INSERT INTO watches (program_id, id, caller_id, organization_id, need, until)"
+        " VALUES ($1, $2, $2, $3, '{}', now() + interval '1 h')",
+        new_id(),
+        ledger.organization_id,
+    )
+    async with as_app(ledger.connection, ledger.program_id) as app:
+        await app.fetch("SELECT * FROM number_events(1000, false)")
     return ledger
 
 
@@ -401,6 +411,9 @@ async def test_the_app_role_calls_only_the_functions_that_are_its_own(ledger: Le
         "find_caller",
         "find_person",
         "program_of",
+        "number_events",
+        "programs_behind",
+        "tell_watchers",
     }
 
 

@@ -13,6 +13,8 @@ import pytest
 
 import app
 from app.core.settings import Settings
+from app.delivery import asyncapi
+from app.delivery.vocabulary import KINDS
 from app.main import create_app
 from app.market.decide import Reason
 from app.market.vocabulary import DECLINE_REASONS, ClaimState
@@ -141,8 +143,25 @@ def test_nothing_in_the_api_says_wait() -> None:
     }
     check(values, "held", "housing", "bed")
     operations = [operation for path in api["paths"].values() for operation in path.values()]
-    check({parameter["name"] for each in operations for parameter in each.get("parameters", [])}, "category", "state")
+    parameters = {
+        (operation["operationId"], parameter["name"])
+        for operation in operations
+        for parameter in operation.get("parameters", [])
+    }
+    # How long a poll of the log may take to answer: seconds of a connection, and nobody's turn.
+    [poll] = [each for each in parameters if each[1] == "wait"]
+    assert poll[0].startswith("read_events")
+    check({name for _, name in parameters - {poll}}, "category", "state")
     check({each["operationId"] for each in operations})
+
+
+def test_nothing_that_is_sent_live_says_wait() -> None:
+    live = asyncapi.document()
+    check({name for key, value in walk(live) if key == "properties" for name in value}, "watch", "opening", "fits")
+    check(set(live["components"]["schemas"]), "Snapshot", "WatchMatched")
+    check(set(KINDS), "watch.matched", "claim.held")
+    values = {str(word) for key, value in walk(live) if key == "enum" for word in value}
+    check(values, "held", "housing", "too_old")
 
 
 def test_no_call_is_answered_with_accepted_for_later() -> None:

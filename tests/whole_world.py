@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
@@ -25,6 +25,7 @@ from app.access.roles import Role
 from app.access.sessions import Lasting, SignedIn, open_session
 from app.casework.terms import TEXT_VERSION
 from app.core.ids import new_id
+from app.delivery.watches import Watch
 from app.market.directory import Organization
 from app.schema import METADATA
 from tests.browser import Browser
@@ -232,6 +233,19 @@ async def _referral(side: Side, whose: Org, role: str) -> str:
     return str((await side.act(whose, referrer, "POST", "/v1/referrals", body))["id"])
 
 
+async def _watch(side: Side, whose: Org, role: str) -> str:
+    """A watch of a colleague's of all who are called: or, with a role in place of a state, of that caller's."""
+    if role in set(Role):
+        return str((await side.act(whose, Role(role), "POST", "/v1/watches", {"need": {}}))["id"])
+    id, colleague = new_id(), new_id()
+    async with side.house.owner.transaction(side.id, "tests") as session:
+        until = datetime.now(UTC) + timedelta(hours=1)
+        made = {"id": id, "caller_id": colleague, "organization_id": side.orgs[whose], "need": {}, "until": until}
+        await session.execute(insert(Watch).values(program_id=side.id, **made))
+    side.marks |= {str(id), str(colleague)}
+    return str(id)
+
+
 async def _key(side: Side, whose: Org, _: str) -> str:
     async with side.house.owner.transaction(side.id, "tests") as session:
         key, _secret = await create_key(session, side.id, side.orgs[whose], Role.PROVIDER, name="Beds")
@@ -265,6 +279,7 @@ MAKE: dict[str, Callable[[Side, Org, str], Awaitable[str]]] = {
     "named": _code,
     "consent_id": _consent,
     "referral_id": _referral,
+    "watch_id": _watch,
     "key_id": _key,
     "person_id": _person,
     "provider": _provider,

@@ -6,7 +6,7 @@ from alembic import op
 from app.schema import run_sql
 
 revision = "2026_11_24_h_shelters"
-down_revision = "2026_11_24_f_survivors"
+down_revision = "2026_11_24_g_relay"
 branch_labels = None
 depends_on = None
 

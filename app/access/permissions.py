@@ -36,6 +36,7 @@ ANYONES = Whose("of the whole program")
 OWN = Whose("within one's own organization", "organization_id")
 CLAIMED = Whose("that workers of one's own organization made", "worker_organization_id")
 RECEIVED = Whose("on openings of one's own organization", "organization_id")
+MINE = Whose("of one's own", "caller_id", "id")
 REFERRED = Whose("for referrals that one made oneself", "referred_by", "id")
 
 Grants = dict[Action, Whose | tuple[Whose, ...]]
@@ -44,6 +45,8 @@ _EVERYONE: Grants = {Action.READ_SELF: ANYONES, Action.KEEP_ACCOUNT: ANYONES, Ac
 _READER: Grants = _EVERYONE | {Action.READ_DIRECTORY: ANYONES}
 _WORKER: Grants = _READER | {
     Action.SEARCH: ANYONES,
+    Action.READ_EVENTS: ANYONES,
+    Action.WATCH: MINE,
     Action.CLAIM: ANYONES,
     Action.READ_CLAIMS: CLAIMED,
     Action.STEER_CLAIM: CLAIMED,
@@ -58,6 +61,7 @@ _WORKER: Grants = _READER | {
 }
 _PROVIDER: Grants = _READER | {
     Action.SEARCH: ANYONES,
+    Action.READ_EVENTS: ANYONES,
     Action.EDIT_DIRECTORY: OWN,
     Action.PUBLISH: OWN,
     Action.READ_CLAIMS: RECEIVED,
@@ -77,7 +81,12 @@ PERMISSIONS: dict[Role, Grants] = {
     # A neighbour refers, and that is all.
     Role.COMMUNITY_MEMBER: _EVERYONE | {Action.REFER: ANYONES},
     # What a manager follows is what they referred themselves, like anyone; as a worker they see all referrals anyway.
-    Role.PROGRAM_MANAGER: {**dict.fromkeys(Action, ANYONES), Action.FOLLOW_REFERRAL: REFERRED},
+    # Nor is a watch anybody's but its own watcher's.
+    Role.PROGRAM_MANAGER: {
+        **dict.fromkeys(Action, ANYONES),
+        Action.FOLLOW_REFERRAL: REFERRED,
+        Action.WATCH: MINE,
+    },
     Role.EVALUATOR: _READER | {Action.COUNT_PARTICIPANTS: ANYONES},
     Role.ADVISORY_BOARD: _READER,
     # A shelter's own system or an agency's: on either side of the counter, within the scopes of its key.
@@ -107,6 +116,8 @@ SCOPES: dict[str, frozenset[Action]] = {
     "directory:read": frozenset({Action.READ_PROGRAM, Action.READ_DIRECTORY}),
     "directory:write": frozenset({Action.EDIT_DIRECTORY}),
     "openings:read": frozenset({Action.SEARCH}),
+    "events:read": frozenset({Action.READ_EVENTS}),
+    "watches:write": frozenset({Action.WATCH}),
     "openings:write": frozenset({Action.PUBLISH}),
     "claims:read": frozenset({Action.READ_CLAIMS}),
     "claims:write": frozenset({Action.CLAIM, Action.STEER_CLAIM, Action.RECEIVE_CLAIM}),

@@ -124,22 +124,20 @@ async def retire(database: Database, program_id: UUID, actor: str, *, dry_run: b
 
 
 async def _go(database: Database, program_id: UUID, actor: str, statement: Select[int]) -> int:
-    gone = 0
-    while True:
+    gone, batch = 0, 1
+    while batch:
         async with database.transaction(program_id, actor) as session:
             batch = (await session.execute(statement)).scalar_one()
         gone += batch
-        if batch < _BATCH:
-            return gone
+    return gone
 
 
 async def _would_go(database: Database, program_id: UUID, actor: str, statement: Select[int]) -> int:
-    gone = 0
+    gone, batch = 0, 1
     async with database.transaction(program_id, actor) as session:
         tried = await session.begin_nested()
-        while True:
+        while batch:
             batch = (await session.execute(statement)).scalar_one()
             gone += batch
-            if batch < _BATCH:
-                await tried.rollback()
-                return gone
+        await tried.rollback()
+    return gone

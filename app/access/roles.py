@@ -38,6 +38,8 @@ class Action(StrEnum):
     ADD_ORGANIZATION = "add an organization"
     EDIT_DIRECTORY = "add locations and services"
     SEARCH = "search what is open"
+    READ_EVENTS = "hear of what happens, as far as one may read it"
+    WATCH = "watch for openings"
     PUBLISH = "publish, change, attest and withdraw openings"
     CLAIM = "claim places"
     READ_CLAIMS = "read claims"

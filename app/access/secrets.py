@@ -2,10 +2,12 @@
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.callers import Caller
@@ -53,10 +55,24 @@ def hash_of(secret: str) -> bytes:
 async def find_secret(session: AsyncSession, secret: str) -> Found | None:
     """Whom this secret belongs to; None when it is unknown, expired or revoked. Needs no program."""
     row = (await session.execute(text("SELECT * FROM find_caller(:hash)"), {"hash": hash_of(secret)})).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else Found(_caller(row), row.until, row.token)
+
+
+async def find_secrets(session: AsyncSession, shown: Collection[str]) -> dict[str, Caller | None]:
+    """Whom each of these secrets belongs to, None where one is unknown, expired or revoked. Needs no program."""
+    listed = list(shown)
+    rows = await session.execute(
+        text(
+            "SELECT h.nr, f.* FROM unnest(CAST(:hashes AS bytea[])) WITH ORDINALITY AS h (hash, nr)"
+            " CROSS JOIN LATERAL find_caller(h.hash) f"
+        ),
+        {"hashes": [hash_of(secret) for secret in listed]},
+    )
+    return dict.fromkeys(listed) | {listed[row.nr - 1]: _caller(row) for row in rows}
+
+
+def _caller(row: Row[Any]) -> Caller:
     scopes = None if row.scopes is None else frozenset(row.scopes)
-    caller = Caller(
+    return Caller(
         row.id, row.program_id, row.organization_id, Role(row.role), scopes, serves_survivors=row.serves_survivors
     )
-    return Found(caller, row.until, row.token)

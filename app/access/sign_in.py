@@ -72,9 +72,9 @@ class Door:
         self._lasting = lasting
 
     @asynccontextmanager
-    async def transaction(self, program_id: UUID, actor: str) -> AsyncIterator[AsyncSession]:
+    async def transaction(self, program_id: UUID, actor: str, *, reads: bool = False) -> AsyncIterator[AsyncSession]:
         """A transaction, after which the gate believes none of the sessions that it closed."""
-        async with self.database.transaction(program_id, actor) as session:
+        async with self.database.transaction(program_id, actor, reads=reads) as session:
             yield session
         self._gate.forget(session.info.get(CLOSED, ()))
 

@@ -48,7 +48,7 @@ _TITLES = {
     403: "The caller's role may not do this",
     404: "No such thing that the caller may see",
     409: "The present state doesn't allow it",
-    410: "Made unreadable for good",
+    410: "Not there any more: made unreadable for good, or older than the log goes back",
     412: "Changed since the ETag in If-Match",
     413: "The body is too large",
     422: "Understood but not acceptable; `errors` names the fields",

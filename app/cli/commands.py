@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import resource
 from logging.config import dictConfig
 from pathlib import Path
 from typing import Annotated
@@ -24,9 +25,10 @@ from app.cli.doctor import examine
 from app.cli.logs import logging_at
 from app.cli.output import console, explained, fail
 from app.cli.permissions import page as permissions_page
-from app.core.database import Database
+from app.core.database import Database, plain_url
 from app.core.settings import Settings
-from app.home import Home, home, key_file, master_keys, migrated, plain
+from app.delivery import asyncapi
+from app.home import Home, home, key_file, master_keys, migrated
 from app.home import migrate as bring_up
 from app.main import create_app
 from app.simulate import simulate as run_city
@@ -35,6 +37,7 @@ from app.worker import work as run_loops
 ROOT = Path(__file__).parents[2]
 OPENAPI = ROOT / "openapi" / "openapi.json"
 PERMISSIONS = ROOT / "docs" / "permissions.md"
+ASYNCAPI = ROOT / "openapi" / "asyncapi.json"
 
 cli = typer.Typer(
     name="openberth",
@@ -76,7 +79,8 @@ def serve(
         described = "docs" if settings.shows_docs else "openapi.json"
         console.print(f"[bold]Openberth[/] on http://{host}:{port} · API at http://{host}:{port}/{described}")
         if where.embedded:
-            console.print(f'Database: psql "{plain(where.url)}"', soft_wrap=True)
+            console.print(f'Database: psql "{plain_url(where.url)}"', soft_wrap=True)
+        _many_files()
         # What serves is started by import path, possibly in further processes: they are told by environment.
         os.environ["OPENBERTH_DATABASE_URL"] = where.url
         if master_keys(settings, where) is None:
@@ -97,6 +101,12 @@ def serve(
         )
 
 
+def _many_files() -> None:
+    """Let the processes have as many sockets open as the system allows: the usual soft limit is a thousand."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 @cli.command()
 def work() -> None:
     """Run the background loops alone, beside servers elsewhere."""
@@ -105,14 +115,15 @@ def work() -> None:
     async def forever(where: Home) -> None:
         database = Database(where.url, pool_size=2)
         try:
-            await run_loops(database)
+            await run_loops(database, settings.model_copy(update={"database_url": where.url}))
         finally:
             await database.close()
 
     with explained(), home(settings) as where:
         migrated(where)
         dictConfig(logging_at(settings.log_level))
-        console.print("Sweeping lapsed holds, sealing the trail, and retiring daily what is old. Ctrl-C ends it.")
+        console.print("Sweeping lapsed holds, numbering events, sealing the trail, retiring what is old.")
+        console.print("Ctrl-C ends it.")
         asyncio.run(forever(where))
 
 
@@ -331,12 +342,13 @@ def doctor(
 
 @cli.command()
 def spec(
-    check: Annotated[bool, typer.Option("--check", help="Only say whether the file is up to date.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the files are up to date.")] = False,
 ) -> None:
-    """Write what is generated: the OpenAPI document to openapi/openapi.json, and docs/permissions.md."""
+    """Write what is generated: the OpenAPI and AsyncAPI documents in openapi/, and docs/permissions.md."""
     document = create_app(Settings(database_url="postgresql://")).openapi()
     generated = {
         OPENAPI: json.dumps(document, indent=2, ensure_ascii=False) + "\n",
+        ASYNCAPI: json.dumps(asyncapi.document(), indent=2, ensure_ascii=False) + "\n",
         PERMISSIONS: permissions_page(),
     }
     for file, text in generated.items():

@@ -7,9 +7,9 @@ import asyncpg
 from app import schema
 from app.access.canon import Head
 from app.cli import trail
-from app.core.database import APP_ROLE
+from app.core.database import APP_ROLE, plain_url
 from app.core.keyring import MasterKeys
-from app.home import Home, NotReady, plain, revision
+from app.home import Home, NotReady, revision
 
 OLDEST = 150000
 
@@ -32,7 +32,7 @@ async def examine(home: Home, noted: dict[str, Head], masters: MasterKeys | None
         found = await revision(home.owner_url)
     except NotReady as error:
         return [Finding("Database", False, str(error))]
-    connection = await asyncpg.connect(plain(home.owner_url))
+    connection = await asyncpg.connect(plain_url(home.owner_url))
     try:
         findings = [await _version(connection), await _role(connection)]
         head = schema.head()

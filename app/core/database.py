@@ -51,6 +51,11 @@ def asyncpg_url(url: str) -> URL:
     return make_url(url).set(drivername="postgresql+asyncpg")
 
 
+def plain_url(url: str) -> str:
+    """The address as asyncpg itself and libpq take it."""
+    return asyncpg_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
 def load_sql(beside: str, name: str) -> str:
     """The statement in `sql/<name>.sql` beside the module whose `__file__` is `beside`."""
     return (Path(beside).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")
@@ -84,7 +89,9 @@ class Database:
         self._settings = {"application_name": "openberth", "timezone": "UTC"}
         if not as_owner:
             self._settings["role"] = APP_ROLE
-        self._plain_url = asyncpg_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._plain_url = plain_url(url)
+        self.committed: Callable[[UUID], None] = _nobody
+        """Told of each program whose data a transaction may have changed: the relay's bell."""
         self._batches: asyncpg.Pool[asyncpg.Record] | None = None
         self.engine = create_async_engine(
             asyncpg_url(url),
@@ -103,13 +110,18 @@ class Database:
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
 
     @asynccontextmanager
-    async def transaction(self, program_id: UUID | None, actor: str) -> AsyncIterator[AsyncSession]:
+    async def transaction(
+        self, program_id: UUID | None, actor: str, *, reads: bool = False, steady: bool = False
+    ) -> AsyncIterator[AsyncSession]:
         """One transaction, committed on leaving it and rolled back on any error.
 
         Row-level security shows it the rows of `program_id` alone (none at all without one); `actor` is who
-        the trail names for what it changes.
+        the trail names for what it changes. `reads`: it leaves no event, so nobody need look for one. `steady`: all
+        its statements see the database as it is at the first.
         """
         async with self._sessions() as session, session.begin():
+            if steady:
+                await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             await session.execute(
                 text(
                     "SELECT set_config('openberth.program_id', :program_id, true),"
@@ -118,6 +130,8 @@ class Database:
                 {"program_id": str(program_id or ""), "actor": actor},
             )
             yield session
+        if program_id is not None and not reads:
+            self.committed(program_id)
 
     @asynccontextmanager
     async def batches(self, program_id: UUID, actor: str) -> AsyncIterator["Batches"]:
@@ -138,7 +152,7 @@ class Database:
             )
             await self._batches
         async with self._batches.acquire() as connection:
-            batches = Batches(connection, program_id, actor)
+            batches = Batches(connection, program_id, actor, self.committed)
             try:
                 yield batches
             finally:
@@ -151,6 +165,10 @@ class Database:
             await self._batches.close()
 
 
+def _nobody(_: UUID) -> None:
+    """Whom a database tells of its commits until somebody asks to be told."""
+
+
 class Batches:
     """One transaction after the other on one connection, each for the same program.
 
@@ -158,8 +176,12 @@ class Batches:
     load every reply waits behind other requests in the event loop, so a round trip less is what counts.
     """
 
-    def __init__(self, connection: PooledConnection, program_id: UUID, actor: str) -> None:
+    def __init__(
+        self, connection: PooledConnection, program_id: UUID, actor: str, committed: Callable[[UUID], None]
+    ) -> None:
         self._connection = connection
+        self._program_id = program_id
+        self._committed = committed
         self._open = False
         # Both values are UUIDs or fixed words of ours: there is nothing to escape.
         self._begin = f"BEGIN; SET LOCAL openberth.program_id = '{program_id}'; SET LOCAL openberth.actor = '{actor}'"
@@ -183,6 +205,7 @@ class Batches:
             self._open = True
         else:
             await self._connection.execute("COMMIT")
+        self._committed(self._program_id)
 
     async def end(self) -> None:
         """Leave the transaction that was begun and not needed."""

@@ -157,6 +157,14 @@ class Shredded(Problem):
     title = "This has been made unreadable for good"
 
 
+class Gone(Problem):
+    """410: the log no longer goes back that far, or has never come to that number."""
+
+    status = 410
+    slug = "log-gone"
+    title = "The log does not go on from there: take a snapshot"
+
+
 class PreconditionFailed(Problem):
     """412: the thing has changed since the `ETag` in `If-Match`."""
 

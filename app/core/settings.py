@@ -87,6 +87,12 @@ class Settings(BaseSettings):
         default=False,
         description="Let an OpenID Connect issuer be on this machine, and without TLS. For development alone.",
     )
+    nats_url: str | None = Field(
+        default=None,
+        description="NATS with JetStream, as nats://host:4222, to wake the hubs of other machines. "
+        "Without it, PostgreSQL's LISTEN and NOTIFY does.",
+    )
+    live_sockets: int = Field(default=10_000, ge=1, description="Live sockets and streams that one process holds.")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     @property

@@ -125,7 +125,7 @@ class Desk:
         """The call's items with the candidates that a search finds for them now."""
         limit = min(FIRST_LOOK << look, SHORTLIST)
         items = []
-        async with self._side, self._database.transaction(self._program_id, str(call.caller.id)) as session:
+        async with self._side, self._database.transaction(self._program_id, str(call.caller.id), reads=True) as session:
             for wanted in call.wanted:
                 if wanted.need is None:
                     items.append(_item(wanted))

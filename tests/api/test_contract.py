@@ -34,8 +34,9 @@ CHECKS: list[CheckFunction] = [
 
 # The document needs no database: the address is only used once the application starts.
 DOCUMENT = create_app(Settings(database_url="postgresql://unused"), loops=False).openapi()
-thorough = schemathesis.openapi.from_dict(DOCUMENT)
-brief = schemathesis.openapi.from_dict(DOCUMENT)
+# A stream never ends, so there is no answer to compare.
+thorough = schemathesis.openapi.from_dict(DOCUMENT).exclude(path="/v1/live")
+brief = schemathesis.openapi.from_dict(DOCUMENT).exclude(path="/v1/live")
 # Boundary values of every field are sent once; whose key is on them makes no difference to how they are read.
 brief.config.phases.coverage.enabled = False
 

@@ -53,11 +53,11 @@ def test_whoever_runs_the_installation_sees_nobody() -> None:
 
 
 def test_workers_claim_and_steer_and_providers_publish_and_receive() -> None:
-    for action in (Action.CLAIM, Action.STEER_CLAIM, Action.ADD_PARTICIPANT, Action.READ_PARTICIPANT):
+    for action in (Action.CLAIM, Action.WATCH, Action.STEER_CLAIM, Action.ADD_PARTICIPANT, Action.READ_PARTICIPANT):
         assert who_may(action) == WORKERS | MANAGER
     for action in (Action.PUBLISH, Action.RECEIVE_CLAIM, Action.EDIT_DIRECTORY, Action.MEET):
         assert who_may(action) == RECEIVERS | MANAGER
-    for action in (Action.SEARCH, Action.READ_CLAIMS):
+    for action in (Action.SEARCH, Action.READ_CLAIMS, Action.READ_EVENTS):
         assert who_may(action) == WORKERS | RECEIVERS | MANAGER
 
 

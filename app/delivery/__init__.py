@@ -1,0 +1,1 @@
+"""How facts leave: the ordered log, the relay that numbers it, the live hub, watches, and the bus between machines."""

@@ -1,0 +1,43 @@
+"""Pace: spreading to thousands takes turns with answering requests, and gives way to them."""
+
+import asyncio
+from time import perf_counter
+
+
+class Pace:
+    """Between slices of listeners the loop goes round, so that requests are answered meanwhile.
+
+    How long those rounds take shows whether others want the process. If they do, it is left to them for a while after
+    spreading: what changes meanwhile goes out together, of each thing only the newest.
+    """
+
+    SLICE = 250
+    """Some milliseconds of sending. Going round more often costs more than it helps."""
+    SHARE = 0.1
+    """How much of the process spreading takes at most while others want it."""
+    LONGEST_REST = 1.0
+
+    def __init__(self) -> None:
+        self._own = 0.0
+        self._others = 0.0
+        self._since = perf_counter()
+
+    def begin(self) -> None:
+        """A slice is being sent from now on."""
+        self._since = perf_counter()
+
+    async def step(self) -> None:
+        """A slice is sent: let requests come in."""
+        paused = perf_counter()
+        self._own += paused - self._since
+        await asyncio.sleep(0)
+        self._since = perf_counter()
+        self._others += self._since - paused
+
+    async def rest(self) -> None:
+        """All is sent: leave the process to others, if they want it."""
+        await self.step()
+        own, others = self._own, self._others
+        self._own = self._others = 0.0
+        if others > own / 3:
+            await asyncio.sleep(min(self.LONGEST_REST, own * (1 / self.SHARE - 1)))

@@ -1,0 +1,154 @@
+"""What decides whether an opening fits a need: its state, which events carry, and its terms, which they don't."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.market.needs import Need, Point, fits_terms
+from app.market.search import EARTH_KM
+
+
+def _when(value: str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if value else None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """An opening as an event has it."""
+
+    id: UUID
+    organization_id: UUID
+    version: int
+    units_open: int
+    starts_at: datetime | None
+    ends_at: datetime | None
+    fresh_until: datetime | None
+    withdrawn: bool
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> "State":
+        """The state in the payload of an `opening.…` event."""
+        return cls(
+            UUID(data["opening_id"]),
+            UUID(data["organization_id"]),
+            data["version"],
+            data["units_total"] - data["units_taken"],
+            _when(data["starts_at"]),
+            _when(data["ends_at"]),
+            _when(data["fresh_until"]),
+            data["withdrawn_at"] is not None,
+        )
+
+    def claimable(self, need: Need, moment: datetime) -> bool:
+        """Whether it has the units, by what its provider has attested."""
+        return (
+            not self.withdrawn
+            and self.units_open >= need.units
+            and self.fresh_until is not None
+            and self.fresh_until > moment
+            and (self.ends_at is None or self.ends_at > moment)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Whom an opening serves, where and when; at `version`."""
+
+    version: int
+    shown: dict[str, Any]
+    category: str
+    unit: str
+    attributes: dict[str, str]
+    minimum_age: int | None
+    maximum_age: int | None
+    languages: list[str]
+    starts_at: datetime | None
+    ends_at: datetime | None
+    point: Point | None
+
+    def fit(self, need: Need) -> bool:
+        """Whether they meet the need, as a search would say."""
+        return (
+            (need.category is None or need.category.value == self.category)
+            and (need.unit is None or need.unit.value == self.unit)
+            and self._near_enough(need)
+            and fits_terms(
+                need,
+                attributes=self.attributes,
+                minimum_age=self.minimum_age,
+                maximum_age=self.maximum_age,
+                languages=self.languages,
+                starts_at=self.starts_at,
+                ends_at=self.ends_at,
+            )
+        )
+
+    def distance_km(self, near: Point | None) -> float | None:
+        """How far it is, None where that is not known or not asked."""
+        if near is None or self.point is None:
+            return None
+        here, there = _on_earth(near), _on_earth(self.point)
+        return 2 * EARTH_KM * math.asin(min(1.0, math.dist(here, there) / 2))
+
+    def _near_enough(self, need: Need) -> bool:
+        if need.within_km is None:
+            return True
+        distance = self.distance_km(need.near)
+        return distance is not None and distance <= need.within_km
+
+
+def _on_earth(point: Point) -> tuple[float, float, float]:
+    latitude, longitude = math.radians(point.latitude), math.radians(point.longitude)
+    return (
+        math.cos(latitude) * math.cos(longitude),
+        math.cos(latitude) * math.sin(longitude),
+        math.sin(latitude),
+    )
+
+
+_TERMS = text(
+    """
+SELECT o.id, o.version, o.category, o.unit, o.attributes, o.minimum_age, o.maximum_age, o.languages, o.starts_at,
+       o.ends_at, o.latitude, o.longitude, s.name AS service_name, g.name AS organization_name, l.city
+  FROM openings o
+  JOIN services s ON s.program_id = o.program_id AND s.id = o.service_id
+  JOIN organizations g ON g.program_id = o.program_id AND g.id = o.organization_id
+  LEFT JOIN locations l ON l.program_id = s.program_id AND l.id = s.location_id AND NOT l.masked
+ WHERE o.program_id = :program_id AND o.id = ANY (:ids)
+"""
+)
+
+
+async def read_terms(session: AsyncSession, program_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Terms]:
+    """The terms of these openings."""
+    rows = await session.execute(_TERMS, {"program_id": program_id, "ids": list(ids)})
+    return {
+        row.id: Terms(
+            row.version,
+            {
+                "service_name": row.service_name,
+                "organization_name": row.organization_name,
+                "city": row.city,
+                "minimum_age": row.minimum_age,
+                "maximum_age": row.maximum_age,
+                "languages": row.languages,
+                "attributes": row.attributes,
+            },
+            row.category,
+            row.unit,
+            row.attributes,
+            row.minimum_age,
+            row.maximum_age,
+            row.languages,
+            row.starts_at,
+            row.ends_at,
+            Point(row.latitude, row.longitude) if row.latitude is not None else None,
+        )
+        for row in rows
+    }
