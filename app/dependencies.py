@@ -65,6 +65,9 @@ LIMIT_HEADERS = "openberth.limits"
 """Where a request's scope keeps the header fields that its answer gets besides its own: those of the site, and what is
 left of the caller's quota."""
 
+PERSON = "openberth.person"
+"""Whether a request's scope says that a page was asked for: what goes wrong is told to a person then."""
+
 CALLER = "openberth.caller"
 """Where a request's scope keeps its caller, for the log line of a refusal."""
 
@@ -184,8 +187,8 @@ async def body_of(request: Request) -> bytes:
     return b"".join(parts)
 
 
-async def _limited(request: Request) -> Request:
-    """The same request, its body read and found to be short enough."""
+async def limited(request: Request) -> Request:
+    """The same request, its body read and found to be short enough. Raises TooLarge."""
     body = await body_of(request)
 
     async def received() -> Message:
@@ -313,7 +316,7 @@ class OnceRoute(APIRoute):
 
         async def once(request: Request) -> Response:
             try:
-                response = await handle(request if request.method == "GET" else await _limited(request))
+                response = await handle(request if request.method == "GET" else await limited(request))
             except Replay as replay:
                 return answer(replay.kept)
             except Problem as problem:

@@ -40,6 +40,10 @@ from app.core.keyring import Keyring, MasterKeys
 from app.core.settings import Settings, parse_quota
 from app.dependencies import State, WithLimits
 from app.market.desk import Desks
+from app.web import account as account_page
+from app.web import home as home_page
+from app.web import sign_in as sign_in_page
+from app.web.problems import problem_page
 from app.worker import counting, working
 
 FACES = (
@@ -66,6 +70,9 @@ FACES = (
     trail,
     operations,
 )
+
+PAGES = (home_page, sign_in_page, account_page)
+"""What people see, after what systems call: their routes are in nobody's way."""
 
 DESCRIPTION = """Providers publish what is open **now**; case managers claim it **in one call**.
 There is no waiting list: a claim is `201 held`, or `409` with what is open instead."""
@@ -129,4 +136,7 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
     for face in FACES:
         app.include_router(face.router)
     app.include_router(openid.open_router)
+    app.state.problem_page = problem_page
+    for each in PAGES:
+        app.include_router(each.router)
     return app

@@ -8,6 +8,9 @@ from app.core.problems import CrossSite
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+"""What a machine calls itself."""
+
 POLICY = b"content-security-policy"
 NOTHING = b"default-src 'none'; base-uri 'none'; object-src 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
 """What an answer may do that a browser shows by itself: nothing. A page brings a policy of its own."""
@@ -43,6 +46,11 @@ class Site:
         """The fields that go with every answer, as ASGI has them."""
         if self.secure:
             self.headers += ((b"strict-transport-security", b"max-age=31536000; includeSubDomains"),)
+
+    def elsewhere(self, host: str) -> bool:
+        """Whether this `Host` is another name for the machine that the public URL names, which browsers take for
+        another site: no cookie of ours is sent there, and no form from there is taken."""
+        return urlsplit(f"//{host}").hostname in LOOPBACK and self.host in LOOPBACK and f"//{host}" not in self.origin
 
     def require_own_page(self, headers: Mapping[str, str]) -> None:
         """Raises CrossSite unless a page of this very origin made the request.

@@ -14,9 +14,9 @@ from app.api.errors import documented
 from app.api.fields import In, Line, Moment, Out
 from app.api.routing import face
 from app.api.sign_in import Code, Credential, OptionsOut, Secret
-from app.api.visitors import VisitorOf, carry_on, challenge, let_out
 from app.core.problems import NotFound
 from app.dependencies import Session, requires, secret_answer, state_of
+from app.visitors import VisitorOf, carry_on, challenge, let_out
 
 router = face("account")
 

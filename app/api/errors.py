@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from app.core.metrics import REFUSED
 from app.core.problems import MEDIA_TYPE, BadRequest, Busy, Invalid, NotFound, Problem
 from app.core.rendering import to_json
-from app.dependencies import CALLER, LIMIT_HEADERS, address_of
+from app.dependencies import CALLER, LIMIT_HEADERS, PERSON, address_of
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +95,19 @@ def rendered(problem: Problem) -> Response:
     return Response(to_json(problem.document()), problem.status, problem.headers, MEDIA_TYPE)
 
 
+def answered(request: Request, problem: Problem) -> Response:
+    """A problem as whoever asked can read it: a person gets a page."""
+    if request.scope.get(PERSON) or _wants_page(request):
+        page: Response = request.app.state.problem_page(request, problem)
+        return page
+    return rendered(problem)
+
+
+def _wants_page(request: Request) -> bool:
+    """Whether a browser was sent to an address that is neither a page nor the API's."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
+
+
 def from_validation(error: RequestValidationError) -> Problem:
     """The problem that a validation error is: which fields, and what is wrong with each."""
     errors = []
@@ -123,7 +136,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     async def problem(request: Request, error: Problem) -> Response:
         note_refusal(request, error.status, error.slug)
-        return rendered(error)
+        return answered(request, error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
@@ -132,8 +145,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         if error.status_code == 404:
-            return rendered(
-                NotFound(f"Nothing is served at {request.url.path}. The API is described at /openapi.json.")
+            return answered(
+                request, NotFound(f"Nothing is served at {request.url.path}. The API is described at /openapi.json.")
             )
         document = {
             "type": "about:blank",
@@ -169,11 +182,12 @@ def _install_database(app: FastAPI) -> None:
     @app.exception_handler(OSError)
     async def unreachable(request: Request, error: Exception) -> Response:
         log.warning("%s %s: the database can't be reached: %r", request.method, _route(request), error)
-        return rendered(
+        return answered(
+            request,
             Busy(
                 "The database can't be reached just now. Try again, with the same Idempotency-Key.",
                 retry_after=2,
-            )
+            ),
         )
 
     @app.exception_handler(DBAPIError)
@@ -189,7 +203,9 @@ def _install_database(app: FastAPI) -> None:
 
 def _unexpected(request: Request, error: Exception) -> Response:
     log.error("%s %s failed", request.method, _route(request), exc_info=error)
-    return rendered(Unexpected("Something went wrong here; it has been logged. Nothing of the request was done."))
+    return answered(
+        request, Unexpected("Something went wrong here; it has been logged. Nothing of the request was done.")
+    )
 
 
 def _route(request: Request) -> str:

@@ -9,9 +9,9 @@ from app.access.roles import Role
 from app.api.errors import documented
 from app.api.fields import In, Line, Out
 from app.api.routing import open_face
-from app.api.sign_in import Credential, OptionsOut, Secret
-from app.api.visitors import SignedInOut, VisitorOf, challenge, let_in
+from app.api.sign_in import Credential, OptionsOut, Secret, SignedInOut
 from app.dependencies import state_of
+from app.visitors import VisitorOf, challenge, let_in
 
 router = open_face("sign-in")
 
@@ -59,7 +59,8 @@ async def accept_with_password(
 ) -> SignedInOut:
     """Choose a password: 12 characters or more, of any kind. You are signed in at once."""
     entered = await state_of(request).door.accept_with_password(visitor, body.token, body.password)
-    return let_in(request, response, entered)
+    let_in(request, response, entered)
+    return SignedInOut(signed_in=True)
 
 
 @router.post("/invitations/accept/passkey/options")
@@ -76,4 +77,5 @@ async def accept_with_passkey(
 ) -> SignedInOut:
     """Sign in with this passkey from now on. You are signed in at once."""
     entered = await state_of(request).door.accept_with_passkey(visitor, body.token, body.credential, body.name)
-    return let_in(request, response, entered)
+    let_in(request, response, entered)
+    return SignedInOut(signed_in=True)

@@ -16,9 +16,9 @@ from app.api.errors import documented
 from app.api.fields import In, Line, Moment, Out
 from app.api.routing import face, open_face
 from app.api.sign_in import ProgramSlug, Slug
-from app.api.visitors import VisitorOf, challenge, let_in
 from app.core.problems import Invalid
 from app.dependencies import Session, requires, secret_answer, state_of
+from app.visitors import VisitorOf, challenge, let_in
 
 router = face("sign-in")
 open_router = open_face("sign-in")

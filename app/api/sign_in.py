@@ -9,8 +9,8 @@ from app.access.sign_in import Entered
 from app.api.errors import documented
 from app.api.fields import In, Out
 from app.api.routing import open_face
-from app.api.visitors import SignedInOut, VisitorOf, challenge, let_in
 from app.dependencies import state_of
+from app.visitors import VisitorOf, challenge, let_in
 
 router = open_face("sign-in")
 
@@ -24,6 +24,15 @@ Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Credential = Annotated[
     dict[str, Any], Field(description="What `navigator.credentials` gave, as its `toJSON()` says it.")
 ]
+
+
+class SignedInOut(Out):
+    """Where signing in has come to. The cookies are what matters."""
+
+    signed_in: bool
+    second_factor: Annotated[
+        list[str], Field(description="What is asked for next: `totp` or `recovery_code`. Empty: nothing.")
+    ] = []
 
 
 class PasswordIn(In):
@@ -65,7 +74,8 @@ async def sign_in_with_password(
     """Sign in. With an authenticator app, its code is asked for next, in the same browser."""
     result = await state_of(request).door.by_password(visitor, body.program, body.email, body.password)
     if isinstance(result, Entered):
-        return let_in(request, response, result)
+        let_in(request, response, result)
+        return SignedInOut(signed_in=True)
     challenge(request, response, result.challenge)
     return SignedInOut(signed_in=False, second_factor=["totp", "recovery_code"])
 
@@ -73,13 +83,15 @@ async def sign_in_with_password(
 @router.post("/sign-in/totp", responses=documented(409))
 async def give_totp(request: Request, response: Response, visitor: VisitorOf, body: CodeIn) -> SignedInOut:
     """Give the authenticator app's code. Five tries; each code is good once."""
-    return let_in(request, response, await state_of(request).door.by_code(visitor, body.code))
+    let_in(request, response, await state_of(request).door.by_code(visitor, body.code))
+    return SignedInOut(signed_in=True)
 
 
 @router.post("/sign-in/recovery-code")
 async def give_recovery_code(request: Request, response: Response, visitor: VisitorOf, body: CodeIn) -> SignedInOut:
     """Give a recovery code in place of the app's, which uses it up."""
-    return let_in(request, response, await state_of(request).door.by_code(visitor, body.code, recovery=True))
+    let_in(request, response, await state_of(request).door.by_code(visitor, body.code, recovery=True))
+    return SignedInOut(signed_in=True)
 
 
 @router.post("/sign-in/passkey/options")
@@ -93,4 +105,5 @@ async def passkey_options(request: Request, response: Response, body: ProgramIn)
 @router.post("/sign-in/passkey")
 async def sign_in_with_passkey(request: Request, response: Response, visitor: VisitorOf, body: AnswerIn) -> SignedInOut:
     """Sign in with a passkey alone."""
-    return let_in(request, response, await state_of(request).door.by_passkey(visitor, body.credential))
+    let_in(request, response, await state_of(request).door.by_passkey(visitor, body.credential))
+    return SignedInOut(signed_in=True)

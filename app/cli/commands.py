@@ -19,7 +19,7 @@ from app import schema
 from app.access.canon import Head, NotATrail
 from app.access.permissions import SCOPES
 from app.access.roles import Role
-from app.access.site import Site
+from app.access.site import LOOPBACK, Site
 from app.cli import data, keyring, keys, people, trail
 from app.cli.doctor import examine
 from app.cli.logs import logging_at
@@ -75,9 +75,13 @@ def serve(
     with explained(), home(settings) as where:
         migrated(where)
         if demo:
-            keys.show(asyncio.run(data.load_demo(where)))
+            asyncio.run(data.load_demo(where)).show()
+        if "public_url" not in settings.model_fields_set and host in LOOPBACK and port:
+            # A browser's passkeys and cookies belong to a name, and this machine has one.
+            settings.public_url = os.environ["OPENBERTH_PUBLIC_URL"] = f"http://localhost:{port}"
         described = "docs" if settings.shows_docs else "openapi.json"
         console.print(f"[bold]Openberth[/] on http://{host}:{port} · API at http://{host}:{port}/{described}")
+        console.print(f"Pages for people: {settings.public_url}")
         if where.embedded:
             console.print(f'Database: psql "{plain_url(where.url)}"', soft_wrap=True)
         _many_files()
@@ -145,7 +149,7 @@ def demo() -> None:
     """Load the demonstration program `demo`, or attest its openings again, and print a key per role."""
     with explained(), home(Settings()) as where:
         migrated(where)
-        keys.show(asyncio.run(data.load_demo(where)))
+        asyncio.run(data.load_demo(where)).show()
 
 
 @program_cli.command("create")

@@ -1,8 +1,11 @@
 """Loading data: the demonstration program, and files that a connector reads."""
 
+import secrets
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from rich.progress import Progress
@@ -11,11 +14,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.callers import Caller
+from app.access.passwords import hashed, store_hash
+from app.access.people import Person, add_person
 from app.access.programs import add_program, find_program
 from app.access.roles import Role
 from app.cli.demo import ORGANIZATIONS, PROGRAM, DemoOrganization
-from app.cli.keys import Made, make
-from app.cli.output import console
+from app.cli.keys import Made, make, show
+from app.cli.output import console, print_whole
 from app.core.database import Database
 from app.core.ids import new_id
 from app.home import Home, NotReady
@@ -28,11 +33,30 @@ from providers import FORMATS
 __all__ = ["FORMATS", "import_file", "load_demo"]
 
 DEMO_KEY_DAYS = 30
+PEOPLE = (Role.CASE_MANAGER, Role.OUTREACH_WORKER, Role.PROVIDER, Role.PROGRAM_MANAGER)
+"""Those whose work has pages."""
 CHUNK = 1 << 16
 
 
-async def load_demo(home: Home) -> list[Made]:
-    """Load the demonstration program, or attest its openings again where it is there; a new key for each role."""
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What opens the demonstration program: a new key for each role, and people who all have the same new password."""
+
+    keys: list[Made]
+    people: list[tuple[Role, str]]
+    password: str
+
+    def show(self) -> None:
+        """Print all of it, the one time that it can be."""
+        show(self.keys)
+        table = Table("Role", "Signs in as", "Password", "Program", show_edge=False)
+        for role, email in self.people:
+            table.add_row(role, email, self.password, PROGRAM.slug)
+        print_whole(table)
+
+
+async def load_demo(home: Home) -> Loaded:
+    """Load the demonstration program, or attest its openings again where it is there."""
     owner = Database(home.owner_url, pool_size=1, as_owner=True)
     try:
         async with owner.transaction(None, "demo") as session:
@@ -56,9 +80,28 @@ async def load_demo(home: Home) -> list[Made]:
                 )
             }
             expires = datetime.now(UTC) + timedelta(days=DEMO_KEY_DAYS)
-            return [await make(session, program_id, ids[PROGRAM.organization_of(role)], role, expires) for role in Role]
+            made = [await make(session, program_id, ids[PROGRAM.organization_of(role)], role, expires) for role in Role]
+            password = secrets.token_hex(4)
+            people = [
+                (role, await _person(session, program_id, ids[PROGRAM.organization_of(role)], role, password))
+                for role in PEOPLE
+            ]
+            return Loaded(made, people, password)
     finally:
         await owner.close()
+
+
+async def _person(session: AsyncSession, program_id: UUID, organization_id: UUID, role: Role, password: str) -> str:
+    """Someone who signs in with this password: their address."""
+    email = f"{role.value.replace('_', '.')}@example.org"
+    person = await session.scalar(select(Person).filter_by(program_id=program_id, email=email))
+    if person is None:
+        name = role.value.replace("_", " ").capitalize()
+        person = await add_person(session, program_id, organization_id, role, email, name)
+        person.joined_at = datetime.now(UTC)
+        await session.flush()
+    await store_hash(session, program_id, person.id, await hashed(password))
+    return email
 
 
 async def _load(session: AsyncSession, manager: Caller, demo: DemoOrganization) -> None:

@@ -3,12 +3,10 @@
 from typing import Annotated
 
 from fastapi import Depends, Request, Response
-from pydantic import Field
 
 from app.access import challenges, devices
 from app.access.sign_in import Entered, Visitor
 from app.access.site import Site
-from app.api.fields import Out
 from app.dependencies import state_of
 
 
@@ -26,15 +24,6 @@ def _visitor(request: Request) -> Visitor:
 VisitorOf = Annotated[Visitor, Depends(_visitor)]
 
 
-class SignedInOut(Out):
-    """Where signing in has come to. The cookies are what matters."""
-
-    signed_in: bool
-    second_factor: Annotated[
-        list[str], Field(description="What is asked for next: `totp` or `recovery_code`. Empty: nothing.")
-    ] = []
-
-
 def _set(response: Response, site: Site, name: str, value: str, seconds: int | None = None) -> None:
     response.set_cookie(name, value, max_age=seconds, path="/", secure=site.secure, httponly=True, samesite="lax")
 
@@ -43,13 +32,12 @@ def _unset(response: Response, site: Site, name: str) -> None:
     response.delete_cookie(name, path="/", secure=site.secure, httponly=True, samesite="lax")
 
 
-def let_in(request: Request, response: Response, entered: Entered) -> SignedInOut:
+def let_in(request: Request, response: Response, entered: Entered) -> None:
     """Give the browser its session."""
     site = state_of(request).site
     carry_on(request, response, entered.session)
     _set(response, site, site.device_cookie, entered.device, int(devices.KNOWN.total_seconds()))
     _unset(response, site, site.challenge_cookie)
-    return SignedInOut(signed_in=True)
 
 
 def carry_on(request: Request, response: Response, token: str) -> None:

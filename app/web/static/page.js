@@ -1,0 +1,32 @@
+// What every page does in the browser: the server's clock, words said aloud, focus that is never lost.
+
+const offset = Date.parse(document.body.dataset.now) - Date.now();
+
+/** The moment by the server's clock, in milliseconds: a phone's own may be wrong. */
+export const now = () => Date.now() + offset;
+
+const aloud = document.getElementById("aloud");
+let latest = 0;
+
+/** Have a screen reader say this, at most once in four seconds: what comes sooner replaces what waits. */
+export function say(words) {
+  clearTimeout(say.waits);
+  say.waits = setTimeout(() => {
+    latest = Date.now();
+    aloud.textContent = words;
+  }, Math.max(0, latest + 4000 - Date.now()));
+}
+
+// A swap may take away what had the focus. It goes to the same thing if that is there again, else to the page.
+let held = null;
+document.addEventListener("htmx:beforeSwap", () => { held = document.activeElement?.id || null; });
+document.addEventListener("htmx:afterSettle", () => {
+  if (document.activeElement !== document.body) return;
+  (held && document.getElementById(held) || document.getElementById("main")).focus({ preventScroll: true });
+});
+
+// The network is gone in the middle of something: that must not look as if it were done.
+document.addEventListener("htmx:sendError", () => {
+  const words = document.body.dataset.offline;
+  if (words) document.getElementById("notices").textContent = words;
+});
