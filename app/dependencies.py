@@ -41,6 +41,7 @@ from app.core.problems import (
 from app.core.rendering import to_json
 from app.core.settings import Settings
 from app.delivery.hub import Hub
+from app.delivery.listener import Passport
 from app.market.desk import Desk, Desks
 
 bearer = HTTPBearer(auto_error=False, description="A key, or an access token got with one.")
@@ -161,6 +162,18 @@ async def caller_of(request: HTTPConnection) -> Caller:
     request.scope[CALLER] = caller
     state_of(request).limits.count(caller.id, request.scope.setdefault(LIMIT_HEADERS, []))
     return caller
+
+
+def passport_of(connection: HTTPConnection) -> Passport:
+    """Asks `who` again and again for whoever stays connected. Not counted: they ask for nothing more."""
+
+    async def ask() -> Caller:
+        caller = await who(connection)
+        caller.require(Action.READ_EVENTS)
+        return caller
+
+    scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
+    return Passport(ask, secret.strip() if scheme.lower() == "bearer" else None)
 
 
 def requires(action: Action) -> Any:

@@ -12,7 +12,6 @@ from fastapi import Depends, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
-from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -24,9 +23,9 @@ from app.api.routing import face
 from app.core.problems import BadRequest, Problem
 from app.delivery.frames import message
 from app.delivery.hub import Hub
-from app.delivery.listener import Ended, Passport, Push
+from app.delivery.listener import Ended, Push
 from app.delivery.views import MAX_NUMBER, Wanted
-from app.dependencies import caller_of, requires, state_of, who
+from app.dependencies import caller_of, passport_of, requires, state_of
 from app.market.needs import Need
 
 router = face("live")
@@ -54,19 +53,6 @@ async def wanted_of_query(
     return Wanted(**dict(need), own_organization=own_organization, own_claims=own_claims, resume_after=resume_after)
 
 
-def _passport(connection: HTTPConnection) -> Passport:
-    """Asks `who` again: the one way in, for keys and whatever else it knows."""
-
-    async def ask() -> Caller:
-        # Not counted as a request: whoever stays connected asks for nothing more.
-        caller = await who(connection)
-        caller.require(Action.READ_EVENTS)
-        return caller
-
-    scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
-    return Passport(ask, secret.strip() if scheme.lower() == "bearer" else None)
-
-
 @router.get(
     "/live",
     response_class=StreamingResponse,
@@ -80,7 +66,7 @@ async def listen_to_events(
     wanted: Annotated[Wanted, Depends(wanted_of_query)],
 ) -> StreamingResponse:
     """Server-sent events: `snapshot`, `changes`, `heartbeat`, `end`; each `id` is the number it is true at."""
-    listening = state_of(request).hub.listen(caller, wanted, _passport(request))
+    listening = state_of(request).hub.listen(caller, wanted, passport_of(request))
     # Entered here, so that what is wrong is still a problem document and not a broken stream.
     first, listener = await listening.__aenter__()
 
@@ -185,7 +171,7 @@ class LiveSocket:
 
 async def _tell(websocket: WebSocket, wanted: Wanted, push: Push) -> None:
     """Everything, until it ends. Raises Ended, Problem, and what a socket that has gone raises."""
-    passport = _passport(websocket)
+    passport = passport_of(websocket)
     async with state_of(websocket).hub.listen(await passport.ask(), wanted, passport, push) as (first, listener):
         for text in first:
             await websocket.send_text(text)
