@@ -14,6 +14,10 @@ from app.core.database import Base
 from app.core.ids import new_code, new_id
 from app.core.problems import NotFound
 from app.market.directory import Organization
+from app.market.tables import Bundle, Claim
+
+_LOOKED_AT = 8
+"""How many claims are looked at for each code: one person often has several."""
 
 
 class Participant(Base):
@@ -86,3 +90,22 @@ async def list_participants(
     if before is not None:
         where.append(Participant.id < before)
     return list(await session.scalars(select(Participant).where(*where).order_by(Participant.id.desc()).limit(limit)))
+
+
+async def recent_codes(session: AsyncSession, caller: Caller, limit: int) -> list[str]:
+    """The codes of those whom the caller's organization claimed for last, of those that the caller may read."""
+    latest = (
+        select(Claim.id, Claim.bundle_id)
+        .where(Claim.program_id == caller.program_id, Claim.worker_organization_id == caller.organization_id)
+        .order_by(Claim.id.desc())
+        .limit(limit * _LOOKED_AT)
+        .subquery()
+    )
+    codes = await session.scalars(
+        select(Participant.code)
+        .join(Bundle, (Bundle.program_id == Participant.program_id) & (Bundle.participant_id == Participant.id))
+        .join(latest, latest.c.bundle_id == Bundle.id)
+        .where(within_reach(caller, Action.READ_PARTICIPANT))
+        .order_by(latest.c.id.desc())
+    )
+    return list(dict.fromkeys(codes))[:limit]

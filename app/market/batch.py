@@ -145,7 +145,7 @@ class Batch:
         bundle_id = new_id()
         nr = len(writes.calls) + 1
         claims = []
-        for item, (opening_id, hold_until) in zip(self._items[index], held.placed, strict=True):
+        for item, wanted, (opening_id, hold_until) in zip(self._items[index], call.wanted, held.placed, strict=True):
             opening = self._openings[opening_id]
             claim = claim_answer(
                 id=new_id(),
@@ -157,7 +157,7 @@ class Batch:
                 hold_until=hold_until,
             )
             claims.append(claim)
-            need = _kept_need(item.need, anonymous=anonymous) if item.need else None
+            need = _kept_need(wanted.need, anonymous=anonymous) if wanted.need else None
             writes.items.append((nr, claim["id"], opening_id, opening.organization_id, item.units, need, hold_until))
         answer = Kept(201, to_json({"bundle_id": bundle_id, "claims": claims}))
         caller = call.caller

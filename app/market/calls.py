@@ -10,7 +10,11 @@ from app.market.needs import Need
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One item of a call: units of a named opening, or of any that meets a need."""
+    """One item of a call: units of a named opening, or of any that meets a need.
+
+    With both, the opening was found for that need: it is what is sought and recorded when somebody else was first, and
+    what a decline looks for again.
+    """
 
     units: int
     opening_id: UUID | None = None

@@ -101,7 +101,7 @@ class Desk:
         return answer
 
     async def _claim(self, call: Call) -> Kept:
-        searching = any(wanted.need for wanted in call.wanted)
+        searching = any(wanted.opening_id is None for wanted in call.wanted)
         capped = False
         for look in range(LOOKS):
             items = await self._look(call, look) if searching else _named(call)
@@ -127,9 +127,10 @@ class Desk:
         items = []
         async with self._side, self._database.transaction(self._program_id, str(call.caller.id), reads=True) as session:
             for wanted in call.wanted:
-                if wanted.need is None:
+                if wanted.opening_id is not None:
                     items.append(_item(wanted))
                     continue
+                assert wanted.need is not None, "an item names an opening or a need"
                 found = await search(session, self._program_id, wanted.need, limit=limit)
                 candidates = tuple(each.opening.id for each in found)
                 # What lies beyond the longest list is not worth looking for again.
