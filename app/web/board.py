@@ -41,7 +41,7 @@ RECENT = 6
 @router.get("/board")
 @router.post("/board")
 async def board(request: Request, looker: Annotated[Looker, looking(Action.CLAIM)], session: Session) -> Response:
-    """What is open now. Posted when it is for a participant, so that their code is in no address; it changes nothing."""
+    """What is open now. It is posted for a participant, whose code is for no address; nothing changes by it."""
     asked = await asked_of(request, session, looker.caller)
     template = "board/_board.html" if is_part(request) else "board/board.html"
     response = page(request, template, **await shown(request, session, looker, asked))
@@ -114,8 +114,7 @@ async def _tray(session: AsyncSession, program_id: UUID, bundle: Sequence[Item])
         return []
     ids = [item.opening_id for item in bundle]
     found = {
-        each.opening.id: each
-        for each in await read_openings(session, program_id, Opening.id.in_(ids), limit=len(ids))
+        each.opening.id: each for each in await read_openings(session, program_id, Opening.id.in_(ids), limit=len(ids))
     }
     terms = await read_terms(session, program_id, list(found))
     return [

@@ -175,7 +175,7 @@ def far(distance_km: float | None, language: Language) -> str:
     return _far(language.tag, round(distance_km, 1) if distance_km < 10 else round(distance_km))
 
 
-# Babel reads its tables anew for each number it writes; a board of a hundred cards asks for the same few again and again.
+# Babel reads its tables anew for each number it writes, and a hundred cards ask for the same few.
 @lru_cache(maxsize=4096)
 def _far(tag: str, distance_km: float) -> str:
     return format_unit(distance_km, "length-kilometer", "short", locale=languages()[tag].locale)

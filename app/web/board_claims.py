@@ -80,7 +80,7 @@ def _wanted(asked: Sought, openings: Sequence[str]) -> tuple[Wanted, ...]:
 
 
 def _body(caller: Caller, named: str, wanted: Sequence[Wanted]) -> bytes:
-    """What is asked, as the key remembers it. Someone new is new only the first time, so their code has no part in it."""
+    """What is asked, as the key remembers it: of someone new that they are new, since their code comes after it."""
     items = [
         {"opening_id": each.opening_id, "units": each.units, "find": each.need and each.need.model_dump(mode="json")}
         for each in wanted

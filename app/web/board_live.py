@@ -22,9 +22,7 @@ router = pages("board")
 
 
 @router.get("/board/live")
-async def live(
-    request: Request, resume_after: Annotated[int, Query(ge=0, le=MAX_NUMBER)]
-) -> StreamingResponse:
+async def live(request: Request, resume_after: Annotated[int, Query(ge=0, le=MAX_NUMBER)]) -> StreamingResponse:
     """Changes of what the board is asked for, from the number at which a page was rendered."""
     caller = await person_of(request, Action.CLAIM)
     caller.require(Action.READ_EVENTS)

@@ -1,4 +1,4 @@
-"""What is asked of the board: the need and the bundle, which an address may hold; and for whom, which none ever does."""
+"""What is asked of the board: the need and the bundle, which an address may hold; and for whom, which none does."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from app.access.roles import Action
 from app.casework.participants import get_participant
 from app.core.problems import Invalid, NotFound
 from app.market.choices import Choices, choices
-from app.market.needs import MAX_UNITS, Need
+from app.market.needs import MAX_UNITS, Need, Point
 from app.market.vocabulary import Category
 
 FIRST = Category.HOUSING
@@ -89,6 +89,11 @@ class Sought:
         return f"/board?{self.query}{'&' if bundle else ''}{bundle}"
 
 
+def written(near: Point | None) -> str:
+    """A place as LAT,LON; empty without one."""
+    return "" if near is None else f"{near.latitude:g},{near.longitude:g}"
+
+
 def query_of(need: Need, near: str) -> str:
     """A need as an address has it. What says nothing is left out."""
     assert need.category is not None, "the board's need has a category"
@@ -147,7 +152,7 @@ def _need(given: Mapping[str, Sequence[str]], known: Choices) -> tuple[Need, str
     if place is None and need.near is not None:
         # Where a person stands is nobody's business to the metre.
         need = need.model_copy(update={"near": need.near.coarse()})
-        near = ",".join(f"{degrees:g}" for degrees in need.near.coarse()) if need.near else near
+        near = written(need.near)
     return need, near
 
 

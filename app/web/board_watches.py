@@ -15,7 +15,7 @@ from app.access.roles import Action
 from app.delivery import watches
 from app.dependencies import Session
 from app.market.needs import Need
-from app.web.board_need import asked_of, query_of
+from app.web.board_need import asked_of, query_of, written
 from app.web.looker import Looker, looking
 from app.web.pages import page
 from app.web.routing import go, is_part, pages
@@ -39,7 +39,7 @@ async def watches_on(session: AsyncSession, caller: Caller) -> Sequence[Shown]:
         return []
     needs = [(each, Need.model_validate(each.need)) for each in await watches.on(session, caller)]
     return [
-        Shown(each.id, need, each.until, query_of(need, f"{need.near.latitude:g},{need.near.longitude:g}" if need.near else ""))
+        Shown(each.id, need, each.until, query_of(need, written(need.near)))
         for each, need in needs
         if need.category is not None
     ]

@@ -68,7 +68,7 @@ async def person_of(request: Request, action: Action) -> Caller:
 
 async def look(request: Request, session: AsyncSession, caller: Caller) -> Looker:
     """Have every page that answers this request say who looks at it."""
-    found: Looker = request.scope[LOOKER] = await _look_up(session, caller)
+    found = request.scope[LOOKER] = await _look_up(session, caller)
     return found
 
 

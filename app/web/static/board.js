@@ -105,6 +105,10 @@ function tellMatch(id) {
   document.getElementById("notices").replaceChildren(notice);
 }
 
+// A kind of help that was chosen is seen, however far along its line it is.
+const kind = document.querySelector(".kinds input:checked")?.parentElement;
+if (kind) kind.closest(".chips").scrollLeft = kind.offsetLeft - kind.closest(".chips").clientWidth / 3;
+
 // ---- Time.
 
 function clock(ms) {
