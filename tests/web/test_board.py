@@ -29,7 +29,9 @@ async def sent(browser: Browser, path: str, fields: dict[str, Any], *, part: boo
     return await browser.http.post(path, data=fields, headers=headers)
 
 
-async def claimed(browser: Browser, opening: dict[str, Any], query: str = "category=housing", **fields: Any) -> Response:
+async def claimed(
+    browser: Browser, opening: dict[str, Any], query: str = "category=housing", **fields: Any
+) -> Response:
     """The form of a card, sent by htmx under a new key unless one is given."""
     form = {"key": str(uuid4()), "opening": f"{opening['id']}.1"} | fields
     return await sent(browser, f"/board/claims?{query}", form, part=True)

@@ -16,8 +16,16 @@ document.body.dataset.live = "";
 
 // ---- What the stream says.
 
+// There is one stream: whoever asks for something else lets go of it, and does not keep a line of six to the server.
+let source;
+htmx.createEventSource = (url) => {
+  source?.close();
+  source = new EventSource(url);
+  return source;
+};
+
 document.addEventListener("htmx:sseMessage", ({ target }) => {
-  if (target.id !== "news" || !list()) return;
+  if (!list()) return;
   for (const item of target.children) take(item);
   target.replaceChildren();
 });
