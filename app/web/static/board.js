@@ -70,7 +70,7 @@ function go(card, why) {
   const said = document.createElement("p");
   said.className = "tag bad gone-words";
   said.textContent = why;
-  card.querySelector(".top").after(said);
+  card.append(said);
   if (card.contains(document.activeElement)) focus(card.querySelector("[data-name]"));
   say(words().sayTaken.replace("{name}", card.querySelector("[data-name]").textContent));
   setTimeout(makeRoom, LINGER_MS, card);
