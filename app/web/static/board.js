@@ -158,14 +158,13 @@ document.addEventListener("htmx:afterSwap", ({ detail }) => {
   tick();
   if (by?.matches("form[data-claim]")) {
     // What became of the claim, where it was made.
-    const told = detail.target.isConnected && detail.target.id === "best" ? detail.target : document;
-    const place = told.querySelector("[data-focus]:not([data-told])");
+    const place = document.querySelector("[data-focus]:not([data-told])");
     if (place) {
       place.dataset.told = "";
       focus(place);
       place.closest("li").scrollIntoView({ block: "nearest" });
     }
-  } else if (detail.target.id === "board") {
+  } else if (detail.target?.id === "board") {
     for (const id of news) cardOf(id)?.classList.add("arriving");
     if (news.size) focus(document.getElementById("board-title"));
     news.clear();

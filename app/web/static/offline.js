@@ -19,7 +19,7 @@ async function keep() {
   const shown = board();
   if (!shown || since) return;
   const copy = shown.cloneNode(true);
-  for (const field of copy.querySelectorAll("[name=participant]")) field.remove();
+  for (const field of copy.querySelectorAll("[name=participant], [data-private]")) field.remove();
   const kept = await caches.open("kept");
   await kept.put("/kept/board", new Response(copy.innerHTML, { headers: { "X-At": String(now()) } }));
 }
