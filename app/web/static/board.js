@@ -10,7 +10,7 @@ let moved = -Infinity;
 
 const list = () => document.getElementById("openings");
 const words = () => list()?.dataset ?? {};
-const cardOf = (id) => list()?.querySelector(`[data-opening="${CSS.escape(id)}"]`);
+const cardsOf = (id) => document.querySelectorAll(`#main [data-opening="${CSS.escape(id)}"]`);
 
 document.body.dataset.live = "";
 
@@ -34,12 +34,13 @@ function take(item) {
   const { id, matched } = item.dataset;
   if (item.hasAttribute("data-again")) return renew();
   if (matched) return tellMatch(matched);
-  const card = cardOf(id);
+  // A place may be shown twice: in the list, and as an alternative to one that is gone.
+  const cards = cardsOf(id);
   if (item.hasAttribute("data-gone")) {
     news.delete(id);
-    if (card) go(card, words().taken);
-  } else if (card) {
-    update(card, item);
+    for (const card of cards) go(card, words().taken);
+  } else if (cards.length) {
+    for (const card of cards) update(card, item);
   } else if (words().complete === "1" || item.hasAttribute("data-published")) {
     // Where not all that fits is shown, one that is not here may just be further down.
     news.add(id);
@@ -86,7 +87,6 @@ function makeRoom(card) {
 function showNews() {
   const button = document.getElementById("news-button");
   const before = button.hidden;
-  button.dataset.words ??= button.textContent;
   button.textContent = button.dataset.words.replace("{n}", news.size);
   button.hidden = news.size === 0;
   if (before && !button.hidden) say(words().sayNew);
@@ -131,7 +131,7 @@ function tick() {
     const left = Date.parse(place.dataset.countdown) - now();
     place.textContent = left > 0 ? clock(left) : place.dataset.lapsed;
   }
-  for (const card of list()?.querySelectorAll(".opening:not([data-gone])") ?? []) {
+  for (const card of document.querySelectorAll("#board .opening:not([data-gone])")) {
     if (Date.parse(card.dataset.until) <= now()) go(card, words().old);
   }
 }
@@ -141,7 +141,7 @@ tick();
 // ---- Presses and focus.
 
 document.addEventListener("click", (event) => {
-  const press = event.detail > 0 && event.target.closest("#openings button");
+  const press = event.detail > 0 && event.target.closest(".opening button");
   if (!press || performance.now() - moved > GUARD_MS) return;
   event.preventDefault();
   event.stopImmediatePropagation();
@@ -165,7 +165,7 @@ document.addEventListener("htmx:afterSwap", ({ detail }) => {
       place.closest("li").scrollIntoView({ block: "nearest" });
     }
   } else if (detail.target?.id === "board") {
-    for (const id of news) cardOf(id)?.classList.add("arriving");
+    for (const id of news) for (const card of cardsOf(id)) card.classList.add("arriving");
     if (news.size) focus(document.getElementById("board-title"));
     news.clear();
   }
