@@ -19,6 +19,8 @@ f  frames that reach a thousand sockets for each second of processor time that l
    broadcasts the same frames to as many clients; without a goal, the time from the commit
    (more exactly: from when the row was written) to the last socket; and the memory of an idle socket, with 5,000 held.
 g  claims/s over a thousand openings while a thousand sockets listen to all of them, beside none.
+h  the median of the board over HTTP, a hundred cards of a hundred thousand openings, beside that of the API's search
+   for the same need and as many results.
 
 A run with any refused or broken request, or where the database's counts disagree with the answers, is an error.
 """
@@ -32,7 +34,7 @@ from typing import Annotated
 
 import typer
 
-from bench import growth, hot, live, searching, spread, start
+from bench import growth, hot, live, pages, searching, spread, start
 from bench.figures import Figure, table, write
 from bench.load import wrk_missing
 from bench.plan import BenchError, Plan, quick
@@ -46,6 +48,7 @@ MEASURES = {
     "e": start.measure,
     "f": live.measure,
     "g": live.measure_listening,
+    "h": pages.measure,
 }
 NO_WRK = "wrk is not installed: it makes the load. On Debian or Ubuntu: apt-get install wrk"
 
