@@ -10,6 +10,7 @@ from uuid import UUID
 from babel.dates import format_timedelta
 from babel.numbers import format_percent
 from babel.units import format_unit
+from markupsafe import Markup, escape
 
 from app.delivery.terms import Terms
 from app.market.alternatives import relaxations
@@ -18,7 +19,7 @@ from app.market.search import Found
 from app.web.board_need import query_of
 from app.web.board_words import BEFORE_GOING, GIVEN_UP
 from app.web.languages import Language, languages
-from app.web.words import ATTRIBUTE
+from app.web.words import ATTRIBUTE, UNIT, UNITS
 
 MOST_TAGS = 6
 """How many of its good points a card names, those that were asked for first."""
@@ -29,15 +30,14 @@ class Card:
     """An opening that can be claimed this second. `query` is the need it is claimed for; parts that are empty or None
     are not known, or not told."""
 
-    id: UUID
+    id: str
     service_name: str
     organization_name: str
     city: str | None
-    category: str
-    unit: str
     units_open: int
+    unit_words: str
     units: int
-    until: datetime
+    until: str
     starts_at: datetime | None
     ends_at: datetime | None
     confidential: bool
@@ -48,28 +48,27 @@ class Card:
     good: list[str]
     before: list[str]
     speaks: str
-    query: str
+    query: Markup
     given_up: str = ""
 
 
 def found_cards(found: Sequence[Found], need: Need, near: str, language: Language) -> list[Card]:
     """A search's results, in their order."""
-    query = query_of(need, near)
+    query = escape(query_of(need, near))
     return [_found_card(each, need, query, language) for each in found]
 
 
-def _found_card(found: Found, need: Need, query: str, language: Language) -> Card:
+def _found_card(found: Found, need: Need, query: Markup, language: Language) -> Card:
     row = found.opening
     return Card(
-        id=row.id,
+        id=str(row.id),
         service_name=row.service_name,
         organization_name=row.organization_name,
         city=row.city,
-        category=row.category,
-        unit=row.unit,
         units_open=row.units_open,
+        unit_words=unit_words(row.unit, row.units_open, language),
         units=need.units,
-        until=min(row.fresh_until, row.ends_at or row.fresh_until),
+        until=min(row.fresh_until, row.ends_at or row.fresh_until).isoformat(),
         starts_at=row.starts_at if row.starts_at and row.starts_at > row.as_of else None,
         ends_at=row.ends_at,
         confidential=row.confidential,
@@ -94,15 +93,14 @@ def alternative_cards(
         shown = known_terms.shown
         cards.append(
             Card(
-                id=UUID(str(each["opening_id"])),
+                id=str(each["opening_id"]),
                 service_name=each["service_name"],
                 organization_name=each["organization_name"],
                 city=None if each["confidential"] else shown["city"],
-                category=each["category"],
-                unit=each["unit"],
                 units_open=each["units_open"],
+                unit_words=unit_words(each["unit"], each["units_open"], language),
                 units=met.units,
-                until=moment(each["fresh_until"]),
+                until=moment(each["fresh_until"]).isoformat(),
                 starts_at=known_terms.starts_at,
                 ends_at=known_terms.ends_at,
                 confidential=each["confidential"],
@@ -117,7 +115,7 @@ def alternative_cards(
                     need,
                     language,
                 ),
-                query=query_of(met, near),
+                query=escape(query_of(met, near)),
                 given_up=given_up(each["relaxed"], language),
             )
         )
@@ -156,8 +154,13 @@ def known(
         "asked": [say(ATTRIBUTE[name]) for name in asked],
         "good": [say(ATTRIBUTE[name]) for name in good[: max(0, MOST_TAGS - len(asked))]],
         "before": [*_ages(minimum_age, maximum_age, language), *before],
-        "speaks": ", ".join(language_name(language.tag, tag) for tag in tags),
+        "speaks": _speaks(language.tag, tuple(tags)),
     }
+
+
+def unit_words(unit: str, count: int, language: Language) -> str:
+    """What so many units are called."""
+    return language.gettext((UNIT if count == 1 else UNITS)[unit])
 
 
 def _ages(minimum: int | None, maximum: int | None, language: Language) -> list[str]:
@@ -195,6 +198,12 @@ def ago(tag: str, minutes: int) -> str:
 def _percent(tag: str, share: float) -> str:
     language = languages()[tag]
     return language.gettext("keeps its word %s of the time") % format_percent(share, locale=language.locale)
+
+
+@lru_cache(maxsize=1024)
+def _speaks(tag: str, spoken: tuple[str, ...]) -> str:
+    names = ", ".join(language_name(tag, each) for each in spoken)
+    return languages()[tag].gettext("Staff speak: %s") % names if names else ""
 
 
 @lru_cache(maxsize=1024)

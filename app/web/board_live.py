@@ -10,7 +10,7 @@ from app.access.roles import Action
 from app.delivery.views import MAX_NUMBER, Wanted
 from app.dependencies import state_of
 from app.market.needs import Need
-from app.web.board_cards import ago, known
+from app.web.board_cards import ago, known, unit_words
 from app.web.board_need import asked_of
 from app.web.languages import Language
 from app.web.live import stream
@@ -60,7 +60,7 @@ def _fitting(item: dict[str, Any], need: Need, language: Language) -> dict[str, 
         "id": item["opening_id"],
         "published": item["type"] == "opening.published",
         "ago": ago(language.tag, 0) if item["type"] == "opening.attested" else "",
-        "unit": opening["unit"],
+        "unit_words": unit_words(opening["unit"], opening["units_open"], language),
         "units_open": opening["units_open"],
         "until": until,
     } | known(

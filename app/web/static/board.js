@@ -55,7 +55,6 @@ function update(card, item) {
     card.querySelector(".gone-words")?.remove();
   }
   card.dataset.until = item.dataset.until;
-  card.dataset.open = item.dataset.open;
   for (const part of item.querySelectorAll("[data-part]")) {
     const place = card.querySelector(`:scope [data-part="${part.dataset.part}"]`);
     if (place && place.innerHTML.trim() !== part.innerHTML.trim()) place.innerHTML = part.innerHTML;
