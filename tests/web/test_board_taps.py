@@ -42,15 +42,14 @@ async def test_from_opening_the_board_to_a_hold_in_three_taps(sign_in: SignIn, t
     fits = await of_treatment(town, name="Same-day intake", moud_methadone="yes")
     page = (await sign_in(Role.CASE_MANAGER, has_touch=True)).page
     assert page.url.endswith("/board"), "signing in leads here"
-    taps = 0
-    for pressed in ("label:has(#k-treatment)", "label:has(#n-moud_methadone)", claim(fits)):
-        await page.tap(pressed)
-        taps += 1
-        if pressed.startswith("label"):
-            await page.wait_for_url(lambda url, name=pressed: re.search(r"#[kn]-(\w+)", name)[1] in url)  # type: ignore[index]
-            await expect(page.locator(".htmx-request")).to_have_count(0)
+    presses = ("label:has(#k-treatment)", "category=treatment"), ("label:has(#n-moud_methadone)", "moud_methadone")
+    for chip, address in presses:
+        await page.tap(chip)
+        await page.wait_for_url(f"**{address}*")
+        await expect(page.locator(".htmx-request")).to_have_count(0)
+    await page.tap(claim(fits))
     await expect(page.locator(HELD)).to_contain_text("Held: Same-day intake")
-    assert taps == 3
+    assert len(presses) + 1 <= 3
     assert (await town.look(fits))["units_taken"] == 1
 
 
