@@ -108,7 +108,7 @@ async def work(database: Database, settings: Settings, hub: Hub | None = None) -
     relay = Relay(database, bus, heard)
     database.committed = relay.ring
     notices = Notices(database, Keyring(MasterKeys.of(settings)), settings)
-    async with asyncio.TaskGroup() as loops, aclosing(notices):
+    async with aclosing(notices), asyncio.TaskGroup() as loops:
         for name, job, pause, longest in (
             ("sweeper", lambda: sweep_lapsed_holds(database), SWEEP_SECONDS, LONGEST_PAUSE),
             ("sealer", lambda: seal_trails(database), SEAL_SECONDS, LONGEST_PAUSE),

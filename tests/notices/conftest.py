@@ -1,6 +1,7 @@
 """An application that sends mail and calls push services, both on loopback, over the shared database."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -45,13 +46,11 @@ def settings_of(url: str, port: int, **more: Any) -> Settings:
     )
 
 
-@pytest.fixture(scope="session")
-async def sending_house(
-    shared_database: str, mail_server: post.Post, pushing: push_service.PushService
-) -> AsyncIterator[House]:
+@asynccontextmanager
+async def sending(url: str, port: int) -> AsyncIterator[House]:
     """The application, without its loops."""
-    app = create_app(settings_of(shared_database, mail_server.port), loops=False)
-    owner = Database(shared_database, pool_size=2, as_owner=True)
+    app = create_app(settings_of(url, port), loops=False)
+    owner = Database(url, pool_size=2, as_owner=True)
     async with app.router.lifespan_context(app):
         transport = ASGITransport(app, raise_app_exceptions=False)
         async with AsyncClient(transport=transport, base_url="http://house") as http:
@@ -59,18 +58,33 @@ async def sending_house(
     await owner.close()
 
 
+@asynccontextmanager
+async def opened(
+    house: House, url: str, mail_server: post.Post, pushing: push_service.PushService
+) -> AsyncIterator[Office]:
+    """A new program, and the loops, which are taken step by step."""
+    database = Database(url, pool_size=4)
+    settings = settings_of(url, mail_server.port)
+    notices = Notices(database, Keyring(MasterKeys.of(settings)), settings)
+    superuser = url.replace("openberth_owner", "postgres", 1)
+    yield Office(house, await new_program(house), mail_server, pushing, notices, superuser)
+    await notices.aclose()
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+async def sending_house(shared_database: str, mail_server: post.Post) -> AsyncIterator[House]:
+    """The application over the shared database."""
+    async with sending(shared_database, mail_server.port) as house:
+        yield house
+
+
 @pytest.fixture
 async def office(
     shared_database: str, sending_house: House, mail_server: post.Post, pushing: push_service.PushService
 ) -> AsyncIterator[Office]:
     """A program of this test's own, and the loops, which it takes step by step."""
-    database = Database(shared_database, pool_size=4)
-    settings = settings_of(shared_database, mail_server.port)
-    notices = Notices(database, Keyring(MasterKeys.of(settings)), settings)
-    program = await new_program(sending_house)
-    superuser = shared_database.replace("openberth_owner", "postgres", 1)
     mail_server.refuse, mail_server.refuse_data = (lambda _: None), None
     mail_server.slow.clear()
-    yield Office(sending_house, program, mail_server, pushing, notices, superuser)
-    await notices.aclose()
-    await database.close()
+    async with opened(sending_house, shared_database, mail_server, pushing) as office:
+        yield office

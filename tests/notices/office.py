@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import CursorResult, text
 
 from app.access.roles import Role
 from app.delivery.notices.send import Notices
@@ -51,6 +51,7 @@ class Office:
         """One statement as the schema's owner; `:program` is the program."""
         async with self.house.owner.transaction(self.program.id, "tests") as session:
             result = await session.execute(text(statement), {"program": self.program.id, **values})
+            assert isinstance(result, CursorResult)
             return list(result) if result.returns_rows else []
 
     async def hasten(self) -> None:

@@ -47,6 +47,7 @@ class Post:
     """
 
     port: int = 0
+    implicit: bool = False
     received: list[Received] = field(default_factory=list)
     conversations: int = 0
     refuse: Callable[[str], str | None] = lambda _: None
@@ -74,7 +75,7 @@ class Post:
                 list(envelope.rcpt_tos),
                 envelope.mail_from or "",
                 message,
-                session.ssl is not None,
+                self.implicit or session.ssl is not None,
                 bool(session.authenticated),
             )
         )
@@ -90,7 +91,8 @@ async def running(
     *, starttls: ssl.SSLContext | None = None, implicit: ssl.SSLContext | None = None, login: bool = False
 ) -> AsyncIterator[Post]:
     """The server on a port of its own: in clear, with STARTTLS, or in TLS from the first byte."""
-    post = Post()
+    # aiosmtpd does not see that implicit TLS is TLS.
+    post = Post(implicit=implicit is not None)
     loop = asyncio.get_running_loop()
 
     def known(_: str, user: bytes, password: bytes) -> bool:
@@ -99,7 +101,6 @@ async def running(
     def conversation() -> SMTP:
         options: dict[str, Any] = {"enable_SMTPUTF8": True, "hostname": "localhost", "loop": loop}
         if login:
-            # aiosmtpd does not see that implicit TLS is TLS.
             options |= {"auth_required": True, "auth_callback": known, "auth_require_tls": implicit is None}
         if starttls is not None:
             options |= {"tls_context": starttls, "require_starttls": True}

@@ -4,8 +4,9 @@ import asyncio
 import json
 import os
 import socket
+from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -22,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.delivery.notices.push import b64
-from base64 import urlsafe_b64decode
+from tests.notices.waiting import until
 
 
 def unb64(text: str) -> bytes:
@@ -92,7 +93,7 @@ def vouched(header: str) -> tuple[dict[str, Any], str]:
     parts = dict(part.strip().split("=", 1) for part in rest.split(","))
     point = unb64(parts["k"])
     assert len(point) == 65
-    jwk = {"kty": "EC", "crv": "P-256", "x": b64(point[1:33]), "y": b64(point[33:])}
+    jwk: dict[str, str | list[str]] = {"kty": "EC", "crv": "P-256", "x": b64(point[1:33]), "y": b64(point[33:])}
     token = jwt.decode(parts["t"], ECKey.import_key(jwk), algorithms=["ES256"])
     return dict(token.claims), parts["k"]
 
@@ -134,21 +135,12 @@ async def running() -> AsyncIterator[PushService]:
         service = PushService(f"http://127.0.0.1:{listening.getsockname()[1]}")
         server = uvicorn.Server(uvicorn.Config(service, lifespan="off", log_level="error"))
         # It would take the signals of the whole test run.
-        server.capture_signals = _no_signals  # type: ignore[method-assign]
+        server.capture_signals = nullcontext  # type: ignore[assignment, method-assign]
         task = asyncio.create_task(server.serve(sockets=[listening]))
-        while not server.started:
-            await asyncio.sleep(0.01)
+        await until(lambda: server.started)
         try:
             yield service
         finally:
             server.should_exit = True
             server.force_exit = True
             await task
-
-
-class _no_signals:  # noqa: N801 - it stands in for a method
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, *_: object) -> None:
-        return

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.access.roles import Role
+from app.delivery.relay import number
 from tests.notices.office import Office
 from tests.notices.push_service import vouched
 from tests.support import PUBLIC_URL
@@ -128,11 +129,8 @@ async def test_who_watches_is_told_in_the_browser_and_not_by_mail(office: Office
     device = await worker.subscribes()
     started = await worker.browser.done("/v1/watches", {"need": {"category": "housing"}}, 201)
     await office.program.opening(1)
-    await office.run("SELECT 1")
-    from app.delivery.relay import number
-
     for units in (1, 2):
-        async with office.notices._database.transaction(office.program.id, "relay") as session:
+        async with office.house.owner.transaction(office.program.id, "relay") as session:
             while (await number(session, office.program.id, notify=False)).more:
                 pass
         await office.program.opening(units)

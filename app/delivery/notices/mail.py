@@ -62,10 +62,11 @@ class Post:
         message["Subject"] = mail.words.title
         message["Date"] = localtime()
         message["Message-ID"] = f"<{mail.notice_id}@{domain}>"
-        message["Content-Language"] = mail.language
         # RFC 3834: nobody's holiday greeting answers it.
         message["Auto-Submitted"] = "auto-generated"
-        message.set_content(f"{mail.words.body}\n\n{mail.words.url}\n\n-- \n{mail.words.footer}\n")
+        text = f"{mail.words.body}\n\n{mail.words.url}\n\n-- \n{mail.words.footer}\n"
+        message.set_content(text, cte="quoted-printable")
+        message["Content-Language"] = mail.language
         return message
 
     async def send(self, mail: Mail) -> Outcome:
