@@ -53,7 +53,8 @@ GRANT EXECUTE ON FUNCTION programs_owing, retire_notices TO openberth_app
 GRANT SELECT, INSERT, UPDATE (language, lapse_minutes, attest_minutes, quiet_from, quiet_until, choices)
   ON notice_choices TO openberth_app
 ;;
-GRANT SELECT, INSERT, DELETE, UPDATE (person_id, sealed, device) ON push_subscriptions TO openberth_app
+GRANT SELECT, INSERT (program_id, id, person_id, endpoint_hash, sealed, device), DELETE,
+  UPDATE (person_id, sealed, device) ON push_subscriptions TO openberth_app
 ;;
 GRANT SELECT, INSERT, UPDATE (public_key, private_key) ON push_keys TO openberth_app
 ;;

@@ -39,7 +39,7 @@ class Kind:
 BOTH = frozenset(Channel)
 KINDS: dict[NoticeKind, Kind] = {
     NoticeKind.CLAIM_LAPSING: Kind("A hold of yours is about to lapse.", Action.STEER_CLAIM, BOTH),
-    NoticeKind.CLAIM_DECLINED: Kind("A provider declined a claim of yours.", Action.READ_CLAIMS, BOTH),
+    NoticeKind.CLAIM_DECLINED: Kind("A provider declined a claim of yours.", Action.STEER_CLAIM, BOTH),
     NoticeKind.ATTESTATION_DUE: Kind(
         "Openings of your organization are about to go off the board.", Action.PUBLISH, BOTH
     ),
