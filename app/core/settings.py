@@ -82,7 +82,8 @@ def _sender(address: str) -> str:
 class Settings(BaseSettings):
     """The settings of one process; every field is an environment variable with the prefix `OPENBERTH_`."""
 
-    model_config = SettingsConfigDict(env_prefix="OPENBERTH_", extra="ignore")
+    # What was set wrongly may hold a password: an error says which setting it is, and not what it was set to.
+    model_config = SettingsConfigDict(env_prefix="OPENBERTH_", extra="ignore", hide_input_in_errors=True)
 
     database_url: str | None = Field(
         default=None,

@@ -118,8 +118,8 @@ def test_an_address_of_a_server_is_read(url: str, expected: MailServer) -> None:
     [
         {"smtp_url": "https://mail.example.org", "mail_from": SENDER},
         {"smtp_url": "smtp://", "mail_from": SENDER},
-        {"smtp_url": "smtp://mail.example.org/x", "mail_from": SENDER},
-        {"smtp_url": "smtp://mail.example.org"},
+        {"smtp_url": f"smtp://{USER}:{URL_PASSWORD}@mail.example.org/x", "mail_from": SENDER},
+        {"smtp_url": f"smtp://{USER}:{URL_PASSWORD}@mail.example.org"},
         {"mail_from": SENDER},
         {"smtp_url": "smtp://mail.example.org", "mail_from": "nobody"},
         {"smtp_url": "smtp://mail.example.org", "mail_from": "a@b\r\nBcc: c@example.org"},
@@ -189,6 +189,19 @@ async def test_what_comes_too_late_is_given_up(office: Office) -> None:
     assert (row.state, row.error) == ("given_up", "address_refused")
     assert office.post.to(address) == []
     assert claim_id
+
+
+@pytest.mark.parametrize("by", ["the sender", "the look-out"])
+async def test_what_is_of_no_use_any_more_is_not_sent(office: Office, by: str) -> None:
+    person = await office.person()
+    await person.browser.done("/v1/me/notices/test", {"channel": "email"}, 201)
+    await office.run("UPDATE notices SET useful_until = now() WHERE program_id = :program")
+    if by == "the look-out":
+        await office.notices.find(office.program.id)
+        assert [row.state for row in await office.rows()] == ["given_up"]
+    await office.send()
+    assert [(row.state, row.error) for row in await office.rows()] == [("given_up", "too_late")]
+    assert person.mail == []
 
 
 async def test_without_a_mail_server_nothing_is_owed_by_mail(office: Office) -> None:

@@ -24,6 +24,7 @@ URGENT = frozenset({NoticeKind.CLAIM_LAPSING, NoticeKind.CLAIM_DECLINED, NoticeK
 NO_ACCESS = Outcome("no_access", final=True)
 NOT_WANTED = Outcome("not_wanted", final=True)
 NO_LONGER_TRUE = Outcome("no_longer_true", final=True)
+TOO_LATE = Outcome("too_late", final=True)
 NO_BROWSER = Outcome("gone", final=True)
 UNREADABLE = Outcome("unreadable", final=True)
 NO_MASTER_KEY = Outcome("no_master_key")
@@ -66,6 +67,8 @@ async def _say(session: AsyncSession, program_id: UUID, notice: Notice, origin: 
             select(Program.time_zone, func.clock_timestamp().label("now")).where(Program.program_id == program_id)
         )
     ).one()
+    if notice.useful_until <= program.now:
+        return TOO_LATE
     person = await reader(session, program_id, notice.person_id)
     if person is None:
         return NO_ACCESS
