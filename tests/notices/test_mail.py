@@ -87,7 +87,7 @@ async def test_a_server_that_nobody_vouches_for_is_told_nothing(tmp_path: Path) 
 
 async def test_elsewhere_nothing_is_said_before_tls() -> None:
     async with post.running() as server:
-        elsewhere = MailServer("localhost", server.port, implicit=False, here=False, username=USER, password=PASSWORD)
+        elsewhere = MailServer("localhost", server.port, implicit=False, here=False, username=None, password=None)
         outcome = await Post(elsewhere, SENDER).send(a_mail())
     assert (outcome.error, outcome.final) == ("not_supported", False)
     assert server.conversations == 0

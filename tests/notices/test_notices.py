@@ -41,16 +41,40 @@ async def test_who_holds_a_place_is_told_before_it_lapses_once(office: Office) -
     assert len(worker.mail) == len(device.came) == 2
 
 
-async def test_what_is_confirmed_or_over_by_then_is_not_told(office: Office) -> None:
+@pytest.mark.parametrize(
+    ("meanwhile", "error"),
+    [("confirm", "no_longer_true"), ("extend", "no_longer_true"), ("unwanted", "not_wanted")],
+)
+async def test_what_is_no_news_or_not_wanted_by_then_is_not_told(office: Office, meanwhile: str, error: str) -> None:
     worker = await office.person()
-    opening = await office.program.opening(5)
-    confirmed = await worker.holds(opening, 1, await office.program.participant())
-    await office.lapsing(confirmed)
+    claim = await worker.holds(await office.program.opening(5), 1, await office.program.participant())
+    await office.lapsing(claim)
     await office.notices.find(office.program.id)
-    assert (await office.program.step(confirmed, "confirm")).status_code == 200
+    if meanwhile == "unwanted":
+        await worker.chooses(kinds={"claim_lapsing": {"email": False}})
+    else:
+        assert (await office.program.step(claim, meanwhile)).status_code == 200
     await office.send()
     assert worker.mail == []
-    assert [(row.state, row.error) for row in await office.rows()] == [("given_up", "no_longer_true")]
+    assert [(row.state, row.error) for row in await office.rows()] == [("given_up", error)]
+
+
+async def test_whose_place_it_is_now_is_not_said_where_its_location_is_masked(office: Office) -> None:
+    worker = await office.person()
+    program = office.program
+    opening = await program.opening(1)
+    owner = {"organization_id": str(program.provider_id)}
+    hidden = await program.made("/v1/locations", owner | {"latitude": 47.6, "longitude": -122.3, "masked": True})
+    beds = owner | {"location_id": hidden["id"], "name": "Beds", "category": "housing"}
+    await program.opening(1, service=await program.made("/v1/services", beds))
+    claim = await worker.holds(opening, 1, await program.participant())
+    answer = await program.step(claim, "decline", json={"reason": "in_hospital", "replace": True})
+    assert answer.json()["replaced"] is True
+    await office.round()
+    [mail] = worker.mail
+    assert "another place is held" in mail
+    assert "1 bed." in mail
+    assert "A provider" not in mail.split("\n", 1)[1]
 
 
 async def test_a_push_message_is_signed_for_its_service_and_lasts_as_long_as_it_helps(office: Office) -> None:
