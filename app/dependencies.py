@@ -114,6 +114,8 @@ class State:
         self.gate = Gate(database, limits, self.last_use)
         self.sessions = SessionGate(database, lasting.idle)
         self.site = Site(settings.public_url)
+        self.sends_mail = settings.smtp_url is not None
+        self.local_push = settings.allow_local_push
         self.local_issuers = settings.allow_local_issuers
         self.door = Door(database, self.sessions, self.site, keyring, lasting)
         self.openid_door = OpenIdDoor(self.door, local=settings.allow_local_issuers)

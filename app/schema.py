@@ -31,6 +31,7 @@ from app.casework import consents, demographics, disclosures, identity, particip
 from app.core import events, keyring
 from app.core.database import Base
 from app.delivery import log, watches
+from app.delivery.notices import browsers, choices, push, rows
 from app.market import directory, tables
 
 MODULES = (
@@ -40,6 +41,7 @@ MODULES = (
     *(participants, identity, demographics, consents, disclosures, referrals),
     *(keyring, events, directory, tables),
     *(log, watches),
+    *(choices, browsers, push, rows),
 )
 """Importing these registers their tables; a noun with a table of its own adds itself here."""
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +13,12 @@ from app.access.limits import Limits
 from app.access.programs import every_program
 from app.access.retention import retire
 from app.core.database import Database
+from app.core.keyring import Keyring, MasterKeys
 from app.core.metrics import SWEPT
 from app.core.settings import Settings
 from app.delivery.bus import bus_of
 from app.delivery.hub import Hub
+from app.delivery.notices.send import Notices
 from app.delivery.relay import LOOK_SECONDS, Relay
 from app.market.claims import sweep
 
@@ -30,6 +32,9 @@ SHARE_SECONDS = 0.5
 LAST_USE_SECONDS = 5.0
 RELAY_AGAIN_SECONDS = 0.2
 BUS_AGAIN_SECONDS = 0.5
+NOTICE_SECONDS = 10.0
+"""How often to look for what people are to be told of. A match of a watch is known at once."""
+SENDER_AGAIN_SECONDS = 1.0
 LONGEST_PAUSE = 60.0
 LONGEST_LIVE_PAUSE = 5.0
 """Of what the live streams hang on: a database that is back must not be left alone for a minute."""
@@ -102,16 +107,22 @@ async def work(database: Database, settings: Settings, hub: Hub | None = None) -
     connected = hub.connected if hub else _nobody
     relay = Relay(database, bus, heard)
     database.committed = relay.ring
-    async with asyncio.TaskGroup() as loops:
+    notices = Notices(database, Keyring(MasterKeys.of(settings)), settings)
+    async with aclosing(notices), asyncio.TaskGroup() as loops:
         for name, job, pause, longest in (
             ("sweeper", lambda: sweep_lapsed_holds(database), SWEEP_SECONDS, LONGEST_PAUSE),
             ("sealer", lambda: seal_trails(database), SEAL_SECONDS, LONGEST_PAUSE),
             ("retention", lambda: retire_all(database), RETENTION_SECONDS, LONGEST_PAUSE),
             ("relay", relay.run, RELAY_AGAIN_SECONDS, LONGEST_LIVE_PAUSE),
             ("relay's look-out", relay.look, LOOK_SECONDS, LONGEST_PAUSE),
+            ("notices", lambda: in_each_program(database, notices.find), NOTICE_SECONDS, LONGEST_PAUSE),
             ("bus", lambda: bus.listen(heard, connected), BUS_AGAIN_SECONDS, LONGEST_LIVE_PAUSE),
         ):
             loops.create_task(supervise(name, job, pause, longest))
+        for sender in notices.senders:
+            loops.create_task(
+                supervise(f"notices by {sender.channel}", sender.run, SENDER_AGAIN_SECONDS, LONGEST_PAUSE)
+            )
         if hub:
             loops.create_task(supervise("hub", hub.run, BUS_AGAIN_SECONDS, LONGEST_LIVE_PAUSE))
 

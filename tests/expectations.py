@@ -56,6 +56,13 @@ _SIGNED = {"kind": "phone", "value": "(206) 555-0142"}
 _NEW_PASSWORD = {"password": "quiet rivers keep no secrets"}
 _SENSELESS_TOKEN = {"token": "senseless"}
 _SENSELESS_CREDENTIAL = {"credential": {"id": "c2Vuc2VsZXNz"}}
+_BROWSER = {
+    "endpoint": "https://push.example.net/senseless",
+    "keys": {
+        "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+        "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+    },
+}
 
 STREAMS = {"GET /v1/live"}
 """Answers that never end: tests/live/test_stream.py and test_events.py ask for them."""
@@ -244,6 +251,14 @@ EXPECTED: dict[str, Line] = {
     "DELETE /v1/account/passkeys/{passkey_id}": account(),
     "GET /v1/account/sessions": account(),
     "POST /v1/account/sessions/{session_id}/end": account(),
+    "GET /v1/me/notices": account(),
+    "PATCH /v1/me/notices": account(body={"language": "es"}),
+    # This installation sends no mail, and a browser must be there first.
+    "POST /v1/me/notices/test": account(body={"channel": "email"}, answers=409),
+    "GET /v1/me/push-key": account(),
+    "GET /v1/me/push-subscriptions": account(),
+    "POST /v1/me/push-subscriptions": account(body=_BROWSER, answers=201),
+    "DELETE /v1/me/push-subscriptions/{subscription_id}": account(),
     "POST /v1/sign-out": account(),
     "POST /v1/sign-out/everywhere": account(),
     # Open to those who aren't signed in yet; tests/api/test_sign_in.py and its neighbours say how far they get.

@@ -45,6 +45,10 @@ TENANTS = (
     "passkeys",
     "identity_providers",
     "openid_subjects",
+    "notice_choices",
+    "push_subscriptions",
+    "push_keys",
+    "notices",
 )
 SEALED = ("identities", "identity_marks", "demographics")
 """Tables that the app role reaches through functions alone."""
@@ -107,6 +111,7 @@ async def _furnished(connection: "asyncpg.Connection[asyncpg.Record]") -> Ledger
     for table, columns in OF_PERSON.items():
         names, values = ", ".join(columns), ", ".join(columns.values())
         await ledger.run(f"INSERT INTO {table} (program_id, person_id, {names}) VALUES ($1, $2, {values})", person_id)
+    await ledger.run("INSERT INTO push_keys (program_id, public_key, private_key) VALUES ($1, '', '')")
     await ledger.run("INSERT INTO sign_in_failures VALUES ($1, '', 1, now(), now())")
     await ledger.run(
         "INSERT INTO identity_providers (program_id, slug, name, issuer, client_id) VALUES ($1, 'a', 'A', 'a', 'a')"
@@ -171,6 +176,14 @@ OF_PERSON = {
         "id": "gen_random_uuid()", "credential_id": _RANDOM, "public_key": "''", "sign_count": "0", "name": "''",
     },
     "openid_subjects": {"issuer": "'a'", "subject": "gen_random_uuid()::text"},
+    "notice_choices": {"language": "'en'"},
+    "push_subscriptions": {
+        "id": "gen_random_uuid()", "endpoint_hash": _RANDOM, "sealed": "''", "device": "''",
+    },
+    "notices": {
+        "id": "gen_random_uuid()", "kind": "'test'", "subject_id": "gen_random_uuid()", "moment": "now()",
+        "channel": "'email'", "destination": "gen_random_uuid()", "useful_until": "now()",
+    },
 }  # fmt: skip
 """What is a person's: its columns besides whose it is, each as an SQL expression."""
 
@@ -275,6 +288,12 @@ REFUSED = {
     "people away": "DELETE FROM people WHERE program_id = $1",
     "whose passkey it is": "UPDATE passkeys SET public_key = '' WHERE program_id = $1",
     "whose identity it is": "UPDATE openid_subjects SET person_id = person_id WHERE program_id = $1",
+    "whose notice it is": "UPDATE notices SET person_id = person_id WHERE program_id = $1",
+    "what a notice is about": "UPDATE notices SET subject_id = subject_id WHERE program_id = $1",
+    "a notice away": "DELETE FROM notices WHERE program_id = $1",
+    "whose choices they are": "UPDATE notice_choices SET person_id = person_id WHERE program_id = $1",
+    "which browser it is": "UPDATE push_subscriptions SET endpoint_hash = '' WHERE program_id = $1",
+    "a key of notices away": "DELETE FROM push_keys WHERE program_id = $1",
     "a program": "UPDATE programs SET slug = 'mine' WHERE program_id = $1",
 }
 
@@ -414,6 +433,8 @@ async def test_the_app_role_calls_only_the_functions_that_are_its_own(ledger: Le
         "number_events",
         "programs_behind",
         "tell_watchers",
+        "programs_owing",
+        "retire_notices",
     }
 
 

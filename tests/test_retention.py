@@ -148,12 +148,14 @@ EACH = {
     "answers": "UPDATE idempotency SET created_at = created_at - $2 * interval '1 day' WHERE program_id = $1",
     "needs": "UPDATE claims SET ended_at = ended_at - $2 * interval '1 day' WHERE program_id = $1",
     "unmet_needs": "UPDATE unmet_needs SET at = at - $2 * interval '1 day' WHERE program_id = $1",
+    "notices": "UPDATE notices SET created_at = created_at - $2 * interval '1 day' WHERE program_id = $1",
 }
 LEFT = {
     "events": "SELECT count(*) FROM events WHERE program_id = $1",
     "answers": "SELECT count(*) FROM idempotency WHERE program_id = $1",
     "needs": "SELECT count(*) FROM claims WHERE program_id = $1 AND need IS NOT NULL",
     "unmet_needs": "SELECT count(*) FROM unmet_needs WHERE program_id = $1",
+    "notices": "SELECT count(*) FROM notices WHERE program_id = $1",
 }
 
 
@@ -180,6 +182,15 @@ async def test_what_is_old_goes_and_what_is_younger_stays(shared_database: str, 
     await ledger.run(
         "INSERT INTO idempotency (program_id, caller_id, key, fingerprint, status, body)"
         " VALUES ($1, $1, 'k', '', 201, '')"
+    )
+    await ledger.run(
+        "INSERT INTO people (program_id, id, organization_id, role, email, name)"
+        " VALUES ($1, $1, $2, 'case_manager', 'a@example.org', 'A')",
+        ledger.organization_id,
+    )
+    await ledger.run(
+        "INSERT INTO notices (program_id, id, person_id, kind, subject_id, moment, channel, destination, useful_until)"
+        " VALUES ($1, $1, $1, 'test', $1, now(), 'email', $1, now())"
     )
     await ledger.run("""UPDATE programs SET retention = '{"days": {"answers": 40}}' WHERE program_id = $1""")
     newest = await ledger.opening(1)

@@ -25,6 +25,7 @@ from app.access.roles import Role
 from app.access.sessions import Lasting, SignedIn, open_session
 from app.casework.terms import TEXT_VERSION
 from app.core.ids import new_id
+from app.delivery.notices.browsers import PushSubscription
 from app.delivery.watches import Watch
 from app.market.directory import Organization
 from app.schema import METADATA
@@ -54,6 +55,7 @@ class Person:
     browser: Browser
     session_id: UUID
     passkey_id: UUID
+    subscription_id: UUID
 
 
 @dataclass(slots=True)
@@ -101,7 +103,8 @@ class Side:
         return self.standing[key]
 
     async def signs_in(self, role: Role, first: str = "") -> Person:
-        """A new person of the agency's, signed in elsewhere too, with two passkeys; and what they did `first`."""
+        """A new person of the agency's, signed in elsewhere too, with two passkeys and told in a browser; and what they
+        did `first`."""
         email = f"person-{uuid4().hex}@example.org"
         lasting = Lasting(timedelta(minutes=30), timedelta(hours=1))
         passkeys = [new_id(), new_id()]
@@ -113,11 +116,16 @@ class Side:
             for id in passkeys:
                 made = {"credential_id": id.bytes, "public_key": b"senseless", "sign_count": 0, "name": "A stick"}
                 await session.execute(insert(Passkey).values(program_id=self.id, id=id, person_id=person.id, **made))
+            told_in = new_id()
+            made = {"endpoint_hash": told_in.bytes, "sealed": b"senseless", "device": "Here"}
+            await session.execute(
+                insert(PushSubscription).values(program_id=self.id, id=told_in, person_id=person.id, **made)
+            )
         browser = Browser(self.house)
         browser.http.cookies.set("__Host-openberth_session", token)
-        known = Person(person.id, browser, elsewhere, passkeys[0])
+        known = Person(person.id, browser, elsewhere, passkeys[0], told_in)
         await _DONE_FIRST[first](browser)
-        self.marks |= {str(known.id), str(elsewhere), *map(str, passkeys)}
+        self.marks |= {str(known.id), str(elsewhere), str(told_in), *map(str, passkeys)}
         return known
 
     async def rows(self) -> dict[str, list[str]]:

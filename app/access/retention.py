@@ -60,6 +60,13 @@ KINDS: dict[str, Kind] = {
     "unmet_needs": Kind(
         "unmet needs, which name nobody", "retire_unmet_needs", _YEARS_3, 30, "planning looks back over three budgets"
     ),
+    "notices": Kind(
+        "notices that were sent or given up",
+        "retire_notices",
+        30,
+        2,
+        "long enough to find out why somebody was not told; at least until no look finds the same thing due again",
+    ),
 }
 """Every kind, by its name in the policy. A noun with data that must go adds a line here, and its SQL function."""
 

@@ -31,7 +31,7 @@ class Action(StrEnum):
     """What a route lets a caller do, worded to follow "may"."""
 
     READ_SELF = "see who one is to the program"
-    KEEP_ACCOUNT = "keep one's own account: password, second factors and sessions"
+    KEEP_ACCOUNT = "keep one's own account: password, second factors, sessions and notices"
     READ_PROGRAM = "read the program's policy"
     SET_POLICY = "change the program's policy"
     READ_DIRECTORY = "read organizations, locations and services"

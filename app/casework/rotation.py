@@ -51,6 +51,9 @@ SEALED = (
     SealedColumn("identity_providers", "slug", "client_secret", providers.purpose),
     SealedColumn("referrals", "id", "person", referrals.purpose),
     SealedColumn("referrals", "id", "reference", referrals.reference_purpose),
+    # Of the floor above this one: app/delivery/notices says the same.
+    SealedColumn("push_subscriptions", "id", "sealed", lambda id: f"push-subscription:{id}"),
+    SealedColumn("push_keys", "program_id", "private_key", lambda id: f"push-key:{id}"),
 )
 
 

@@ -173,6 +173,11 @@ class Keyring:
         self._masters = masters
 
     @property
+    def has_masters(self) -> bool:
+        """Whether anything can be sealed here."""
+        return self._masters is not None
+
+    @property
     def masters(self) -> MasterKeys:
         """The master keys. Raises NoMasterKey."""
         if self._masters is None:

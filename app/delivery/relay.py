@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.database import Database
 from app.core.metrics import NUMBERED
 from app.delivery.bus import Bus
+from app.delivery.notices.due import owe_matches
 from app.delivery.watches import tell_watchers
 
 PASS_EVENTS = 100_000
@@ -44,8 +45,10 @@ async def number(session: AsyncSession, program_id: UUID, *, notify: bool, limit
     row = (
         await session.execute(text("SELECT * FROM number_events(:limit, :notify)"), {"limit": limit, "notify": notify})
     ).one()
-    told = await tell_watchers(session, program_id, row.latest - row.numbered) if row.watched else 0
-    return Passed(row.latest, int(row.numbered), row.more or told > 0)
+    told = await tell_watchers(session, program_id, row.latest - row.numbered) if row.watched else ()
+    if told:
+        await owe_matches(session, program_id, told)
+    return Passed(row.latest, int(row.numbered), row.more or bool(told))
 
 
 class Relay:
