@@ -111,6 +111,7 @@ class State:
         self.sessions = SessionGate(database, lasting.idle)
         self.site = Site(settings.public_url)
         self.local_issuers = settings.allow_local_issuers
+        self.local_webhooks = settings.allow_local_webhooks
         self.door = Door(database, self.sessions, self.site, keyring, lasting)
         self.openid_door = OpenIdDoor(self.door, local=settings.allow_local_issuers)
         self.hub = Hub(database, self.gate, most=settings.live_sockets)

@@ -32,6 +32,8 @@ from app.api import (
     sign_in,
     trail,
     watches,
+    webhook_events,
+    webhooks,
 )
 from app.api.errors import install
 from app.api.live import farewell
@@ -49,6 +51,7 @@ FACES = (
     events,
     live,
     watches,
+    webhooks,
     directory,
     participants,
     identities,
@@ -96,7 +99,7 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
             async with counting(database, house.limits, house.last_use):
                 with farewell(house.hub):
                     if loops:
-                        async with working(database, settings, house.hub):
+                        async with working(database, settings, house.keyring, house.hub):
                             yield
                     else:
                         yield
@@ -129,4 +132,5 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
     for face in FACES:
         app.include_router(face.router)
     app.include_router(openid.open_router)
+    webhook_events.describe(app)
     return app

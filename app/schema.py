@@ -31,6 +31,7 @@ from app.casework import consents, demographics, disclosures, identity, particip
 from app.core import events, keyring
 from app.core.database import Base
 from app.delivery import log, watches
+from app.delivery.webhooks import tables as webhooks
 from app.market import directory, tables
 
 MODULES = (

@@ -115,14 +115,15 @@ def work() -> None:
     async def forever(where: Home) -> None:
         database = Database(where.url, pool_size=2)
         try:
-            await run_loops(database, settings.model_copy(update={"database_url": where.url}))
+            ring = Keyring(master_keys(settings, where))
+            await run_loops(database, settings.model_copy(update={"database_url": where.url}), ring)
         finally:
             await database.close()
 
     with explained(), home(settings) as where:
         migrated(where)
         dictConfig(logging_at(settings.log_level))
-        console.print("Sweeping lapsed holds, numbering events, sealing the trail, retiring what is old.")
+        console.print("Sweeping lapsed holds, numbering and sending events, sealing the trail, retiring what is old.")
         console.print("Ctrl-C ends it.")
         asyncio.run(forever(where))
 

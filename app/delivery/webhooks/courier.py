@@ -1,0 +1,186 @@
+"""The courier: sends what is due for every webhook. Every process that runs the loops has one.
+
+For each webhook that has something to do, one task goes step by step (steps.py): what came of tries is written down,
+and what is due is leased, in one short transaction; between steps no connection to the database is held. A webhook's
+row is locked for a step, and a lease keeps all other processes from what is being sent.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from uuid import UUID
+
+import httpx
+from sqlalchemy import text
+
+from app.core.database import Database
+from app.core.keyring import Keyring
+from app.core.metrics import WEBHOOK_TRIES
+from app.core.outbound import outbound_client
+from app.delivery.webhooks.patience import Patience
+from app.delivery.webhooks.sending import KEPT_BYTES, Outcome, Parcel, send
+from app.delivery.webhooks.steps import ACTOR, Step
+
+log = logging.getLogger(__name__)
+
+STEPS_AT_ONCE = 2
+"""Connections that steps take at most: requests need the pool too."""
+
+Send = Callable[[httpx.AsyncClient, Parcel, float], Awaitable[Outcome]]
+
+
+class Courier:
+    """Of one process. `local`: it may send to this machine, for development."""
+
+    def __init__(
+        self,
+        database: Database,
+        keyring: Keyring,
+        *,
+        local: bool,
+        patience: Patience | None = None,
+        sending: Send = send,
+    ) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._local = local
+        self._patience = patience or Patience()
+        self._send = sending
+        self._bell = asyncio.Event()
+        self._steps = asyncio.Semaphore(STEPS_AT_ONCE)
+        self._rounds: dict[UUID, Round] = {}
+        self._slow: set[UUID] = set()
+
+    def ring(self) -> None:
+        """There may be something to send."""
+        self._bell.set()
+
+    async def run(self) -> None:
+        """Send, until cancelled. Raises what looking for work raises."""
+        async with outbound_client(local=self._local, kept_bytes=KEPT_BYTES) as http:
+            try:
+                while True:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(self._patience.look_seconds):
+                            await self._bell.wait()
+                    self._bell.clear()
+                    for program_id, webhook_id in await self._due():
+                        self._attend(http, program_id, webhook_id)
+                    await asyncio.sleep(self._patience.rest_seconds)
+            finally:
+                tasks = [each.task for each in self._rounds.values()]
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _due(self) -> list[tuple[UUID, UUID]]:
+        async with self._database.transaction(None, ACTOR, reads=True) as session:
+            rows = await session.execute(text("SELECT program_id, id FROM webhooks_due()"))
+            return [(row.program_id, row.id) for row in rows]
+
+    def _attend(self, http: httpx.AsyncClient, program_id: UUID, webhook_id: UUID) -> None:
+        """See that somebody goes round for this webhook."""
+        if webhook_id in self._rounds:
+            self._rounds[webhook_id].bell.set()
+        elif self.room(webhook_id, 0) > 0:
+            going = Round(self, http, program_id, webhook_id)
+            self._rounds[webhook_id] = going
+            going.task.add_done_callback(lambda _: self._rounds.pop(webhook_id, None))
+
+    def room(self, webhook_id: UUID, under_way: int) -> int:
+        """How many tries more may go out for a webhook that has so many under way.
+
+        The slow share half the room at most, so one that is quick finds some however many hang. One endpoint alone
+        never takes more than a few.
+        """
+        patience = self._patience
+        slow = sum(len(each.under_way) for id, each in self._rounds.items() if id in self._slow)
+        all = sum(len(each.under_way) for each in self._rounds.values())
+        room = min(patience.at_once - under_way, patience.most - all)
+        return min(room, patience.most_slow - slow) if webhook_id in self._slow else room
+
+    async def step(
+        self, program_id: UUID, webhook_id: UUID, outcomes: list[Outcome], room: int
+    ) -> tuple[list[Parcel], bool]:
+        """One step of a webhook: what to send now, and whether there is more to take at once."""
+        # `reads`: hardly a step leaves an event, and when one does, the relay's own look-out finds it.
+        async with self._steps, self._database.transaction(program_id, ACTOR, reads=True) as session:
+            step = await Step.begin(
+                session, self._keyring, self._patience, program_id, webhook_id, must=bool(outcomes)
+            )
+            if step is None:
+                return [], False
+            return await step.go(outcomes, room), step.more
+
+    async def deliver(self, http: httpx.AsyncClient, webhook_id: UUID, parcel: Parcel) -> Outcome:
+        """One try; remembers whether its endpoint is slow."""
+        outcome = await self._send(http, parcel, self._patience.seconds)
+        if outcome.accepted and outcome.ms <= self._patience.slow_seconds * 1000:
+            self._slow.discard(webhook_id)
+        else:
+            self._slow.add(webhook_id)
+        WEBHOOK_TRIES.labels(outcome.error or "accepted").inc()
+        return outcome
+
+    @property
+    def again_seconds(self) -> float:
+        """How long to wait after a step that failed."""
+        return self._patience.again_seconds
+
+
+class Round:
+    """One webhook's turn in this process: from the first thing to do until there is nothing left."""
+
+    def __init__(self, courier: Courier, http: httpx.AsyncClient, program_id: UUID, webhook_id: UUID) -> None:
+        self._courier = courier
+        self._http = http
+        self._program_id = program_id
+        self._webhook_id = webhook_id
+        self.bell = asyncio.Event()
+        self.under_way: set[asyncio.Task[Outcome]] = set()
+        self.task = asyncio.create_task(self._go())
+
+    async def _go(self) -> None:
+        outcomes: list[Outcome] = []
+        try:
+            while True:
+                self.bell.clear()
+                try:
+                    more = await self._step(outcomes)
+                    outcomes = []
+                    if not more and not self.under_way:
+                        return
+                    if not more:
+                        outcomes = await self._wait()
+                except Exception as error:
+                    log.warning("webhook %s: a step failed: %r", self._webhook_id, error)
+                    await asyncio.sleep(self._courier.again_seconds)
+                    if not outcomes and not self.under_way:
+                        # Whatever is still due is found by the next look.
+                        return
+                    # What came of tries is kept until it can be written down; what can't in time is tried again.
+        finally:
+            for task in self.under_way:
+                task.cancel()
+            await asyncio.gather(*self.under_way, return_exceptions=True)
+
+    async def _step(self, outcomes: list[Outcome]) -> bool:
+        room = self._courier.room(self._webhook_id, len(self.under_way))
+        parcels, more = await self._courier.step(self._program_id, self._webhook_id, outcomes, room)
+        for parcel in parcels:
+            self.under_way.add(
+                asyncio.create_task(self._courier.deliver(self._http, self._webhook_id, parcel))
+            )
+        return more
+
+    async def _wait(self) -> list[Outcome]:
+        """Until a try is over, or somebody rings: what came of those that are over."""
+        rung = asyncio.create_task(self.bell.wait())
+        try:
+            await asyncio.wait({*self.under_way, rung}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            rung.cancel()
+        done = {task for task in self.under_way if task.done()}
+        self.under_way -= done
+        return [task.result() for task in done]
