@@ -40,7 +40,7 @@ MODULES = (
     *(passwords, totp, recovery, passkeys, providers, openid_subjects),
     *(participants, identity, demographics, consents, disclosures, referrals),
     *(keyring, events, directory, tables),
-    *(log, watches),
+    *(log, watches, webhooks),
 )
 """Importing these registers their tables; a noun with a table of its own adds itself here."""
 

@@ -90,9 +90,7 @@ PERMISSIONS: dict[Role, Grants] = {
     Role.EVALUATOR: _READER | {Action.COUNT_PARTICIPANTS: ANYONES},
     Role.ADVISORY_BOARD: _READER,
     # A shelter's own system or an agency's: on either side of the counter, within the scopes of its key.
-    Role.PARTNER_SYSTEM: _WORKER
-    | _PROVIDER
-    | {Action.READ_CLAIMS: (CLAIMED, RECEIVED), Action.KEEP_WEBHOOKS: MINE},
+    Role.PARTNER_SYSTEM: _WORKER | _PROVIDER | {Action.READ_CLAIMS: (CLAIMED, RECEIVED), Action.KEEP_WEBHOOKS: MINE},
     # Runs the installation, and sees no participant data at all.
     Role.OPERATOR: _READER | {Action.REVOKE_KEYS: ANYONES, Action.CHECK_TRAIL: ANYONES},
 }

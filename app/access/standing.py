@@ -22,6 +22,4 @@ async def standing(session: AsyncSession, program_id: UUID, id: UUID, scopes: Se
     has = None if row.scopes is None else frozenset(row.scopes)
     asked = None if scopes is None else frozenset(scopes)
     narrowed = (has & asked) if has is not None and asked is not None else (asked if has is None else has)
-    return Caller(
-        id, program_id, row.organization_id, Role(row.role), narrowed, serves_survivors=row.serves_survivors
-    )
+    return Caller(id, program_id, row.organization_id, Role(row.role), narrowed, serves_survivors=row.serves_survivors)

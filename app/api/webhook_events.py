@@ -1,18 +1,20 @@
 """What webhooks send, for the `webhooks` part of the OpenAPI document: a CloudEvent for every type of event."""
 
 from collections.abc import Callable
+from typing import Annotated
 
-from fastapi import FastAPI
+from fastapi import Body, FastAPI
 
 from app.delivery.vocabulary import KINDS, Payload, WebhookMoved
 from app.delivery.webhooks.keeping import TEST
-from app.delivery.webhooks.messages import CloudEvent
+from app.delivery.webhooks.messages import MEDIA_TYPE, CloudEvent
 
 _TEST = "Sent when its keeper asks for a test: `POST /v1/webhooks/{webhook_id}/test`."
-_HEADERS = (
-    "Signed as Standard Webhooks says, by `webhook-id`, `webhook-timestamp` and `webhook-signature`. Any answer of 2xx"
-    " says that it has arrived; 410 switches the webhook off."
-)
+_HEADERS = "Signed as Standard Webhooks says, by `webhook-id`, `webhook-timestamp` and `webhook-signature`."
+_ANSWERS: dict[int | str, dict[str, str]] = {
+    410: {"description": "The webhook is switched off."},
+    "default": {"description": "It is tried again, for a day at least."},
+}
 
 
 def describe(app: FastAPI) -> None:
@@ -23,12 +25,22 @@ def describe(app: FastAPI) -> None:
 
 
 def _add(app: FastAPI, name: str, payload: type[Payload], words: str) -> None:
-    app.webhooks.add_api_route(name, _sent(payload), methods=["POST"], name=name, summary=name, description=words)
+    app.webhooks.add_api_route(
+        name,
+        _sent(payload),
+        methods=["POST"],
+        name=name,
+        summary=name,
+        description=words,
+        status_code=204,
+        response_description="It has arrived, as any answer of 2xx says.",
+        responses={**_ANSWERS},
+    )
 
 
 def _sent(payload: type[Payload]) -> Callable[..., None]:
     def sent(body: object) -> None:
         """Only ever described: it is others who are called."""
 
-    sent.__annotations__["body"] = CloudEvent.__class_getitem__(payload)
+    sent.__annotations__["body"] = Annotated[CloudEvent.__class_getitem__(payload), Body(media_type=MEDIA_TYPE)]
     return sent

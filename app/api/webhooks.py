@@ -11,7 +11,19 @@ from pydantic import Field
 from app.access.callers import Caller
 from app.access.roles import Action
 from app.api.errors import documented
-from app.api.fields import Cursor, In, Limit, Line, Moment, Out, Page, bad_cursor, from_cursor, id_from_cursor, to_cursor
+from app.api.fields import (
+    Cursor,
+    In,
+    Limit,
+    Line,
+    Moment,
+    Out,
+    Page,
+    bad_cursor,
+    from_cursor,
+    id_from_cursor,
+    to_cursor,
+)
 from app.api.routing import face
 from app.core.problems import Invalid
 from app.delivery.views import MAX_NUMBER
@@ -36,7 +48,7 @@ Address = Annotated[
 ]
 Types = Annotated[
     list[Annotated[str, Field(max_length=60, json_schema_extra={"enum": [*KINDS]})]] | None,
-    Field(min_length=1, max_length=len(KINDS), description="Only events of these types; null for all that you may see."),
+    Field(min_length=1, max_length=len(KINDS), description="Only these types; null for all that you may see."),
 ]
 
 
@@ -171,9 +183,7 @@ async def create_webhook(
 
 
 @router.get("/webhooks")
-async def list_webhooks(
-    caller: Keeper, session: Session, cursor: Cursor = None, limit: Limit = 50
-) -> Page[WebhookOut]:
+async def list_webhooks(caller: Keeper, session: Session, cursor: Cursor = None, limit: Limit = 50) -> Page[WebhookOut]:
     """Your webhooks, newest first; for managers, the program's."""
     found = await keeping.listed(session, caller, before=id_from_cursor(cursor), limit=limit + 1)
     following = to_cursor(found[limit - 1].id) if len(found) > limit else None

@@ -26,6 +26,7 @@ from app.cli.logs import logging_at
 from app.cli.output import console, explained, fail
 from app.cli.permissions import page as permissions_page
 from app.core.database import Database, plain_url
+from app.core.keyring import Keyring
 from app.core.settings import Settings
 from app.delivery import asyncapi
 from app.home import Home, home, key_file, master_keys, migrated

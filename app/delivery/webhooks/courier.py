@@ -106,9 +106,7 @@ class Courier:
         """One step of a webhook: what to send now, and whether there is more to take at once."""
         # `reads`: hardly a step leaves an event, and when one does, the relay's own look-out finds it.
         async with self._steps, self._database.transaction(program_id, ACTOR, reads=True) as session:
-            step = await Step.begin(
-                session, self._keyring, self._patience, program_id, webhook_id, must=bool(outcomes)
-            )
+            step = await Step.begin(session, self._keyring, self._patience, program_id, webhook_id, must=bool(outcomes))
             if step is None:
                 return [], False
             return await step.go(outcomes, room), step.more
@@ -169,9 +167,7 @@ class Round:
         room = self._courier.room(self._webhook_id, len(self.under_way))
         parcels, more = await self._courier.step(self._program_id, self._webhook_id, outcomes, room)
         for parcel in parcels:
-            self.under_way.add(
-                asyncio.create_task(self._courier.deliver(self._http, self._webhook_id, parcel))
-            )
+            self.under_way.add(asyncio.create_task(self._courier.deliver(self._http, self._webhook_id, parcel)))
         return more
 
     async def _wait(self) -> list[Outcome]:

@@ -109,9 +109,7 @@ async def get(session: AsyncSession, caller: Caller, webhook_id: UUID, *, locked
 
 async def listed(session: AsyncSession, caller: Caller, *, before: UUID | None, limit: int) -> list[Webhook]:
     """The webhooks that the caller may keep, newest first."""
-    query = select(Webhook).where(
-        Webhook.program_id == caller.program_id, caller.where(Action.KEEP_WEBHOOKS, Webhook)
-    )
+    query = select(Webhook).where(Webhook.program_id == caller.program_id, caller.where(Action.KEEP_WEBHOOKS, Webhook))
     if before is not None:
         query = query.where(Webhook.id < before)
     return list(await session.scalars(query.order_by(Webhook.id.desc()).limit(limit)))
@@ -131,15 +129,14 @@ async def change(session: AsyncSession, caller: Caller, webhook_id: UUID, change
 async def remove(session: AsyncSession, caller: Caller, webhook_id: UUID) -> None:
     """Delete a webhook with its deliveries. Raises NotFound."""
     webhook = await get(session, caller, webhook_id, locked=True)
-    await session.execute(
-        delete(Webhook).where(Webhook.program_id == webhook.program_id, Webhook.id == webhook.id)
-    )
+    await session.execute(delete(Webhook).where(Webhook.program_id == webhook.program_id, Webhook.id == webhook.id))
 
 
 async def rotate(
     session: AsyncSession, keyring: Keyring, caller: Caller, webhook_id: UUID, overlap: timedelta
 ) -> tuple[Webhook, str]:
-    """A new secret; until the overlap is over, the one before signs too. One before that does no more. Raises NotFound."""
+    """A new secret. Until the overlap is over, the one before signs too; one before that does no more. Raises
+    NotFound."""
     webhook = await get(session, caller, webhook_id, locked=True)
     before = await keyring.open(session, webhook.program_id, secret_purpose(webhook.id), webhook.secret)
     secret = new_secret()

@@ -62,9 +62,7 @@ def _event(program_id: UUID, id: str, type: str, subject: UUID, lane: UUID, at: 
 
 def event(program_id: UUID, entry: Entry) -> str:
     """The body for an event of the log."""
-    return _event(
-        program_id, str(entry.number), entry.type, entry.subject_id, lane_of(entry), entry.at, entry.data
-    )
+    return _event(program_id, str(entry.number), entry.type, entry.subject_id, lane_of(entry), entry.at, entry.data)
 
 
 def trial_event(program_id: UUID, webhook_id: UUID, caller_id: UUID, delivery_id: UUID, at: datetime) -> str:

@@ -1,4 +1,4 @@
-"""One step of a webhook in the database: write down what came of tries, take what is new from the log, lease what is due.
+"""One step of a webhook in the database: what came of tries, what is new in the log, and leases of what is due.
 
 All that changes a webhook or its deliveries happens under the lock of its row: a step here, whatever its owner does
 elsewhere. Killed before it commits, a step has not been; after, whoever comes next goes on from there.
@@ -287,9 +287,7 @@ class Step:
             return None
         parcels = []
         for head in due:
-            delivery = await self.session.get_one(
-                Delivery, (self.webhook.program_id, head.id), populate_existing=True
-            )
+            delivery = await self.session.get_one(Delivery, (self.webhook.program_id, head.id), populate_existing=True)
             if head.number is None or await self._still_seen(caller, head.number):
                 parcels.append(self._leased(delivery, secrets))
             else:
