@@ -289,18 +289,18 @@ class Step:
         for head in due:
             delivery = await self.session.get_one(Delivery, (self.webhook.program_id, head.id), populate_existing=True)
             if head.number is None or await self._still_seen(caller, head.number):
-                parcels.append(self._leased(delivery, secrets))
+                parcels.append(await self._leased(delivery, secrets))
             else:
                 self._end(delivery, Fate.WITHHELD)
         return parcels
 
-    def _leased(self, delivery: Delivery, secrets: list[bytes]) -> Parcel:
+    async def _leased(self, delivery: Delivery, secrets: list[bytes]) -> Parcel:
         delivery.tries += 1
         delivery.first_tried_at = delivery.first_tried_at or self.now
         delivery.leased_until = self.now + self.patience.lease
         # Written now, so that a try whose process died stands in the log too.
-        self.session.add(
-            Try(
+        await self.session.execute(
+            insert(Try).values(
                 program_id=delivery.program_id,
                 delivery_id=delivery.id,
                 nr=delivery.tries,
