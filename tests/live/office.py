@@ -134,6 +134,16 @@ class Partner:
                 return items[::-1]
             cursor = {"cursor": page["next"]}
 
+    async def ended(self, webhook: dict[str, Any]) -> list[dict[str, Any]]:
+        """All deliveries of a webhook, once none is being tried any more."""
+        deliveries: list[dict[str, Any]] = []
+        for _ in range(200):
+            deliveries = await self.deliveries(webhook)
+            if all(each["ended_at"] is not None for each in deliveries):
+                return deliveries
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"still tried: {[each for each in deliveries if each['ended_at'] is None]}")
+
     async def numbers(self, after: int, *types: str) -> set[int]:
         """The numbers of the log after one, as far as this partner may see it, once nothing is left to number."""
         number = {"after": after, "limit": 1000, **({"types": ",".join(types)} if types else {})}
@@ -152,3 +162,21 @@ async def partner_of(program: Program, scopes: list[str] | None = None, **key: A
 async def new_partner(office: Office) -> Partner:
     """A partner system in a program of its own."""
     return await partner_of(await new_program(office.house))
+
+
+async def stir(partner: Partner, openings: int, rounds: int) -> list[dict[str, Any]]:
+    """So many openings, each changed so often."""
+    made = [await partner.program.opening(1) for _ in range(openings)]
+    for _ in range(rounds):
+        for opening in made:
+            await partner.program.made(f"/v1/openings/{opening['id']}/adjust", {"by": 1})
+    return made
+
+
+async def numbered(partner: Partner, count: int, *types: str) -> set[int]:
+    """The numbers of the events of these types, once there are so many."""
+    for _ in range(400):
+        if len(found := await partner.numbers(0, *types)) == count:
+            return found
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"there never were {count} of {types}")

@@ -110,6 +110,10 @@ class Receiver:
                 self.changed.clear()
                 await self.changed.wait()
 
+    async def until_accepted(self, count: int, seconds: float = 30) -> None:
+        """Wait until so many were accepted. Raises TimeoutError."""
+        await self.until(lambda me: len(me.accepted) >= count, seconds)
+
     async def until_numbers(self, numbers: set[int], seconds: float = 30) -> None:
         """Wait until all of these were accepted."""
         try:

@@ -7,8 +7,11 @@ row is locked for a step, and a lease keeps all other processes from what is bei
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from enum import Enum
+from time import monotonic
 from uuid import UUID
 
 import httpx
@@ -30,6 +33,14 @@ STEPS_AT_ONCE = 2
 Send = Callable[[httpx.AsyncClient, Parcel, float], Awaitable[Outcome]]
 
 
+class Pace(Enum):
+    """How an endpoint answers, as far as this process knows."""
+
+    NEW = "new"
+    QUICK = "quick"
+    SLOW = "slow"
+
+
 class Courier:
     """Of one process. `local`: it may send to this machine, for development."""
 
@@ -48,9 +59,9 @@ class Courier:
         self._patience = patience or Patience()
         self._send = sending
         self._bell = asyncio.Event()
-        self._steps = asyncio.Semaphore(STEPS_AT_ONCE)
+        self.steps = asyncio.Semaphore(STEPS_AT_ONCE)
         self._rounds: dict[UUID, Round] = {}
-        self._slow: set[UUID] = set()
+        self._paces: dict[UUID, Pace] = {}
 
     def ring(self) -> None:
         """There may be something to send."""
@@ -91,21 +102,34 @@ class Courier:
     def room(self, webhook_id: UUID, under_way: int) -> int:
         """How many tries more may go out for a webhook that has so many under way.
 
-        The slow share half the room at most, so one that is quick finds some however many hang. One endpoint alone
-        never takes more than a few.
+        One endpoint alone never takes more than a few. All that are slow share a part of the room, and they and all
+        that are new to this process a larger one: an endpoint that is quick finds some, however many others hang.
         """
         patience = self._patience
-        slow = sum(len(each.under_way) for id, each in self._rounds.items() if id in self._slow)
-        all = sum(len(each.under_way) for each in self._rounds.values())
-        room = min(patience.at_once - under_way, patience.most - all)
-        return min(room, patience.most_slow - slow) if webhook_id in self._slow else room
+        taken = Counter[Pace]()
+        for id, each in self._rounds.items():
+            taken[self._pace_of(id)] += each.taken
+        pace = self._pace_of(webhook_id)
+        room = min((patience.at_once if pace is Pace.QUICK else 1) - under_way, patience.most - taken.total())
+        if pace is not Pace.QUICK:
+            room = min(room, patience.most_new - taken[Pace.SLOW] - taken[Pace.NEW])
+        if pace is Pace.SLOW:
+            room = min(room, patience.most_slow - taken[Pace.SLOW])
+        return max(0, room)
+
+    def _pace_of(self, webhook_id: UUID) -> "Pace":
+        """How its endpoint was the last time, unless it has been awaited for too long just now."""
+        going = self._rounds.get(webhook_id)
+        if going is not None and going.longest > self._patience.slow_seconds:
+            return Pace.SLOW
+        return self._paces.get(webhook_id, Pace.NEW)
 
     async def step(
         self, program_id: UUID, webhook_id: UUID, outcomes: list[Outcome], room: int
     ) -> tuple[list[Parcel], bool]:
         """One step of a webhook: what to send now, and whether there is more to take at once."""
         # `reads`: hardly a step leaves an event, and when one does, the relay's own look-out finds it.
-        async with self._steps, self._database.transaction(program_id, ACTOR, reads=True) as session:
+        async with self._database.transaction(program_id, ACTOR, reads=True) as session:
             step = await Step.begin(session, self._keyring, self._patience, program_id, webhook_id, must=bool(outcomes))
             if step is None:
                 return [], False
@@ -114,10 +138,8 @@ class Courier:
     async def deliver(self, http: httpx.AsyncClient, webhook_id: UUID, parcel: Parcel) -> Outcome:
         """One try; remembers whether its endpoint is slow."""
         outcome = await self._send(http, parcel, self._patience.seconds)
-        if outcome.accepted and outcome.ms <= self._patience.slow_seconds * 1000:
-            self._slow.discard(webhook_id)
-        else:
-            self._slow.add(webhook_id)
+        quick = outcome.accepted and outcome.ms <= self._patience.slow_seconds * 1000
+        self._paces[webhook_id] = Pace.QUICK if quick else Pace.SLOW
         WEBHOOK_TRIES.labels(outcome.error or "accepted").inc()
         return outcome
 
@@ -136,7 +158,8 @@ class Round:
         self._program_id = program_id
         self._webhook_id = webhook_id
         self.bell = asyncio.Event()
-        self.under_way: set[asyncio.Task[Outcome]] = set()
+        self.under_way: dict[asyncio.Task[Outcome], float] = {}
+        self._reserved = 0
         self.task = asyncio.create_task(self._go())
 
     async def _go(self) -> None:
@@ -163,12 +186,32 @@ class Round:
                 task.cancel()
             await asyncio.gather(*self.under_way, return_exceptions=True)
 
+    @property
+    def taken(self) -> int:
+        """The room that it takes: what is under way, and what a step may be about to add."""
+        return len(self.under_way) + self._reserved
+
+    @property
+    def longest(self) -> float:
+        """For how many seconds the try that takes longest has been under way."""
+        return monotonic() - min(self.under_way.values(), default=monotonic())
+
     async def _step(self, outcomes: list[Outcome]) -> bool:
-        room = self._courier.room(self._webhook_id, len(self.under_way))
-        parcels, more = await self._courier.step(self._program_id, self._webhook_id, outcomes, room)
-        for parcel in parcels:
-            self.under_way.add(asyncio.create_task(self._courier.deliver(self._http, self._webhook_id, parcel)))
-        return more
+        """Answers whether there is more to do at once."""
+        async with self._courier.steps:
+            room = self._courier.room(self._webhook_id, len(self.under_way))
+            if not room and not outcomes:
+                # Others have it all. What is due stays so, and is found by a later look.
+                return False
+            self._reserved = room
+            try:
+                parcels, more = await self._courier.step(self._program_id, self._webhook_id, outcomes, room)
+            finally:
+                self._reserved = 0
+            for parcel in parcels:
+                task = asyncio.create_task(self._courier.deliver(self._http, self._webhook_id, parcel))
+                self.under_way[task] = monotonic()
+            return more
 
     async def _wait(self) -> list[Outcome]:
         """Until a try is over, or somebody rings: what came of those that are over."""
@@ -178,5 +221,6 @@ class Round:
         finally:
             rung.cancel()
         done = {task for task in self.under_way if task.done()}
-        self.under_way -= done
+        for task in done:
+            del self.under_way[task]
         return [task.result() for task in done]

@@ -9,10 +9,11 @@ class Patience:
     """The durations and bounds of deliveries, in one place; tests are less patient.
 
     `seconds`: how long a try may take, from the look-up of the name to the end of the answer. `lease`: how long a
-    try is waited for whose process may have died. `at_once`: tries of one endpoint that are under way together; of
-    one that fails, a single one. `most`: of all together in a process; `most_slow`: of all that are slow or fail,
-    which so never take what the others need. `most_trying`: events taken from the log for one webhook, and not
-    delivered yet; the rest stays in the log.
+    try is awaited whose process may have died. `outage`: an endpoint that accepts nothing for so long is down, and one
+    try speaks for all its events. `at_once`: tries of one endpoint that are under way together; of one that fails, a
+    single one. `most`: of all together in a process; `most_slow`: of all that are slow or fail, and `most_new`: of
+    these and of all that have yet to show how they are. So neither take what the quick ones need. `most_trying`:
+    events taken from the log for one webhook, and not delivered yet; the rest stays in the log.
     """
 
     first: timedelta = timedelta(seconds=5)
@@ -29,6 +30,7 @@ class Patience:
     at_once: int = 4
     most: int = 200
     most_slow: int = 100
+    most_new: int = 150
     most_trying: int = 10_000
 
     def until_next(self, elapsed: timedelta, asked: timedelta | None, draw: float) -> timedelta:
