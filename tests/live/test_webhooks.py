@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from tests.live.office import HASTY, Office, Partner, numbered, partner_of, stir
 from tests.live.receiver import OK, Received, Receiver, answering, receiving
@@ -120,7 +121,7 @@ async def test_a_slow_endpoint_never_delays_another(office: Office, partner: Par
     """Forty endpoints that hang and have much to be sent, and one that is quick: how long each event takes to it."""
 
     async def hanging(_: Receiver, __: Received, ___: asyncio.StreamWriter) -> bytes | None:
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(3)
         return None
 
     loop = asyncio.get_running_loop()
@@ -130,31 +131,35 @@ async def test_a_slow_endpoint_never_delays_another(office: Office, partner: Par
         arrived.append(loop.time())
         return OK
 
-    patience = replace(
-        HASTY, seconds=1.5, slow_seconds=1, lease=timedelta(seconds=4), most=32, most_slow=12, most_new=20
-    )
+    async def times(opening: dict[str, Any]) -> list[float]:
+        took = []
+        for _ in range(15):
+            began, count = loop.time(), len(receiver.accepted)
+            await partner.program.made(f"/v1/openings/{opening['id']}/adjust", {"by": 1})
+            await receiver.until_accepted(count + 1, 20)
+            took.append(arrived[-1] - began)
+        return sorted(took)
+
+    patience = replace(HASTY, seconds=3, slow_seconds=1, lease=timedelta(seconds=6), most=32, most_slow=12, most_new=20)
     others = [await partner_of(partner.program) for _ in range(2)]
     async with receiving(hanging) as slow, receiving(quick) as receiver, office.sending(patience):
-        for other in others:
-            for _ in range(20):
-                await other.webhook(slow.url, types=["opening.changed"])
-        await stir(partner, 6, 2)
-        # Once each has hung for a first time, and shown how it is.
-        await slow.until(lambda me: len(me.received) >= 45)
         await partner.webhook(receiver.url, types=["opening.changed"])
         [opening] = await stir(partner, 1, 0)
-        took = []
-        for nr in range(20):
-            began = loop.time()
-            await partner.program.made(f"/v1/openings/{opening['id']}/adjust", {"by": 1})
-            await receiver.until_accepted(nr + 1, 5)
-            took.append(arrived[-1] - began)
+        alone = await times(opening)
+        for other in others:
+            for _ in range(20):
+                await other.webhook(slow.url, types=["opening.published"])
+        await stir(partner, 6, 0)
+        # Once all have hung for a first time, and shown how they are.
+        await slow.until(lambda me: len({each.headers["webhook-id"] for each in me.received}) >= 40)
+        beside = await times(opening)
         assert slow.under_way >= 10
+        # Its connections outlive by a little what has been given up.
         assert slow.most_under_way <= 24
-    took.sort()
-    print(f"beside {slow.under_way} that hang: median {took[10] * 1000:.0f} ms, longest {took[-1] * 1000:.0f} ms")
-    assert took[10] < 0.5
-    assert took[-1] < 1.4
+    told = [f"median {took[7] * 1000:.0f} ms, longest {took[-1] * 1000:.0f} ms" for took in (alone, beside)]
+    print(f"alone: {told[0]}; beside 40 that hang for 3 s: {told[1]}")
+    assert beside[7] < alone[7] + 0.5
+    assert beside[-1] < alone[-1] + 2
 
 
 async def test_one_endpoint_is_sent_a_few_at_once_and_one_that_fails_a_single_one(
