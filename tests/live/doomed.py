@@ -1,7 +1,9 @@
-"""A process that sends webhooks and kills itself at the n-th step it takes, as a power cut would; at 0, never.
+"""Processes that send webhooks and kill themselves at a step they take, as a power cut would: at the n-th, or at the
+first that is called so; at 0, never.
 
 A step is a statement, a commit, the begin of a try, the moment in which its request is under way, and its answer.
-Called as `python -m tests.live.doomed URL N`; prints where it died.
+Called as `python -m tests.live.doomed URL STEP…`, which runs a process for each, a few at a time; each prints where it
+died. They are forked, so that what takes a second to import is imported once.
 """
 
 import asyncio
@@ -10,6 +12,8 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -25,18 +29,20 @@ from tests.live.office import HASTY
 from tests.support import MASTER_KEYS
 
 UNDER_WAY_SECONDS = 0.02
+AT_ONCE = 3
 
 
 class Steps:
     """Counts, and kills at the last."""
 
-    def __init__(self, last: int) -> None:
-        self._left = last
+    def __init__(self, last: str) -> None:
+        self._left = int(last) if last.isdigit() else 0
+        self._name = last
 
     def take(self, words: str) -> None:
         """One step more."""
         self._left -= 1
-        if self._left == 0:
+        if self._left == 0 or words == self._name:
             print(words, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -57,7 +63,7 @@ class Doomed(Database):
             self.steps.take("committed")
 
 
-async def main(url: str, last: int) -> None:
+async def main(url: str, last: str) -> None:
     """Send until killed."""
     steps = Steps(last)
     database = Doomed(url, pool_size=3)
@@ -81,8 +87,25 @@ async def main(url: str, last: int) -> None:
         return outcome
 
     keyring = Keyring(MasterKeys.parse(MASTER_KEYS))
-    await Courier(database, keyring, local=True, patience=HASTY, sending=sending).run()
+    await Courier(
+        database, keyring, local=True, patience=replace(HASTY, lease=timedelta(seconds=0.6)), sending=sending
+    ).run()
+
+
+def forked(url: str, lasts: list[str]) -> None:
+    """A process for each, until all are dead."""
+    children = []
+    for last in lasts:
+        child = os.fork()
+        if child == 0:
+            asyncio.run(main(url, last))
+        children.append(child)
+    for child in children:
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status), status
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+    every = sys.argv[2:]
+    for begin in range(0, len(every), AT_ONCE):
+        forked(sys.argv[1], every[begin : begin + AT_ONCE])
