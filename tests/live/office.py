@@ -55,10 +55,10 @@ class Office:
             yield
 
     @asynccontextmanager
-    async def sending(self, patience: Patience = HASTY) -> AsyncIterator[None]:
-        """Number what happens and send it, while inside."""
+    async def sending(self, patience: Patience = HASTY, *, local: bool = True) -> AsyncIterator[None]:
+        """Number what happens and send it, while inside; to this machine too, if `local`."""
         state = self.house.app.state.house
-        courier = Courier(state.database, state.keyring, local=True, patience=patience)
+        courier = Courier(state.database, state.keyring, local=local, patience=patience)
         async with self.numbering(courier.ring), _running(supervise("webhooks", courier.run, 0.05, 0.1)):
             yield
 
