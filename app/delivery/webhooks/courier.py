@@ -27,18 +27,15 @@ from app.delivery.webhooks.steps import ACTOR, Step
 
 log = logging.getLogger(__name__)
 
-STEPS_AT_ONCE = 2
-"""Connections that steps take at most: requests need the pool too."""
-
 Send = Callable[[httpx.AsyncClient, Parcel, float], Awaitable[Outcome]]
 
 
 class Pace(Enum):
     """How an endpoint answers, as far as this process knows."""
 
-    QUICK = 0
-    NEW = 1
-    SLOW = 2
+    NEW = "new"
+    QUICK = "quick"
+    SLOW = "slow"
 
 
 class Courier:
@@ -59,7 +56,9 @@ class Courier:
         self._patience = patience or Patience()
         self._send = sending
         self._bell = asyncio.Event()
-        self.steps = asyncio.Semaphore(STEPS_AT_ONCE)
+        # Two connections at most: requests need the pool too. One is for the steps of quick endpoints alone, so that
+        # those never come after the steps of all that hang.
+        self._quick_step, self._other_step = asyncio.Lock(), asyncio.Lock()
         self._rounds: dict[UUID, Round] = {}
         self._paces: dict[UUID, Pace] = {}
 
@@ -76,9 +75,7 @@ class Courier:
                         async with asyncio.timeout(self._patience.look_seconds):
                             await self._bell.wait()
                     self._bell.clear()
-                    # The quick ones first: their steps then don't come after those of all that hang.
-                    due = sorted(await self._due(), key=lambda each: self._pace_of(each[1]).value)
-                    for program_id, webhook_id in due:
+                    for program_id, webhook_id in await self._due():
                         self._attend(http, program_id, webhook_id)
                     await asyncio.sleep(self._patience.rest_seconds)
             finally:
@@ -125,6 +122,10 @@ class Courier:
         if going is not None and going.longest > self._patience.slow_seconds:
             return Pace.SLOW
         return self._paces.get(webhook_id, Pace.NEW)
+
+    def turn(self, webhook_id: UUID) -> asyncio.Lock:
+        """What to hold while making a step of this webhook."""
+        return self._quick_step if self._pace_of(webhook_id) is Pace.QUICK else self._other_step
 
     async def step(
         self, program_id: UUID, webhook_id: UUID, outcomes: list[Outcome], room: int
@@ -200,7 +201,7 @@ class Round:
 
     async def _step(self, outcomes: list[Outcome]) -> bool:
         """Answers whether there is more to do at once."""
-        async with self._courier.steps:
+        async with self._courier.turn(self._webhook_id):
             room = self._courier.room(self._webhook_id, len(self.under_way))
             if not room and not outcomes:
                 # Others have it all. What is due stays so, and is found by a later look.
