@@ -68,7 +68,6 @@ class Receiver:
     received: list[Received] = field(default_factory=list)
     under_way: int = 0
     most_under_way: int = 0
-    overtaken: list[tuple[int, int]] = field(default_factory=list)
     url: str = ""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 

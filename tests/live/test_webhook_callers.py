@@ -136,9 +136,10 @@ async def test_a_filter_narrows_it_to_a_category_a_provider_a_service_or_an_open
         {"organization_id": wanted["organization_id"], "category": "treatment"},
     ]  # fmt: skip
     async with receiving() as receiver, office.sending():
-        nobody = await partner.webhook(receiver.url, filter={"organization_id": str(program.agency_id)})
+        types = ["claim.held", "opening.changed"]
+        nobody = await partner.webhook(receiver.url, types=types, filter={"organization_id": str(program.agency_id)})
         for filter in filters:
-            await partner.webhook(receiver.url, filter=filter)
+            await partner.webhook(receiver.url, types=types, filter=filter)
         for opening in (other, wanted):
             await program.held(opening)
         await receiver.until(lambda me: len(me.accepted) >= 8)

@@ -34,7 +34,6 @@ READ_NUMBERS = 500
 
 _HEADS = load_sql(__file__, "heads")
 
-
 secret_purpose = purpose_of("webhooks", "secret")
 previous_purpose = purpose_of("webhooks", "previous_secret")
 """What a webhook's secrets are sealed for: casework/rotation.py names the same columns."""
