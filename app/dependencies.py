@@ -117,6 +117,7 @@ class State:
         self.sends_mail = settings.smtp_url is not None
         self.local_push = settings.allow_local_push
         self.local_issuers = settings.allow_local_issuers
+        self.local_webhooks = settings.allow_local_webhooks
         self.door = Door(database, self.sessions, self.site, keyring, lasting)
         self.openid_door = OpenIdDoor(self.door, local=settings.allow_local_issuers)
         self.hub = Hub(database, self.gate, most=settings.live_sockets)

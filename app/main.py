@@ -33,6 +33,8 @@ from app.api import (
     sign_in,
     trail,
     watches,
+    webhook_events,
+    webhooks,
 )
 from app.api.errors import install
 from app.api.live import farewell
@@ -55,6 +57,7 @@ FACES = (
     events,
     live,
     watches,
+    webhooks,
     directory,
     participants,
     identities,
@@ -106,7 +109,7 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
             async with counting(database, house.limits, house.last_use):
                 with farewell(house.hub):
                     if loops:
-                        async with working(database, settings, house.hub):
+                        async with working(database, settings, house.keyring, house.hub):
                             yield
                     else:
                         yield
@@ -142,4 +145,5 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
     app.state.problem_page = problem_page
     for each in PAGES:
         app.include_router(each.router)
+    webhook_events.describe(app)
     return app

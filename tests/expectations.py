@@ -44,6 +44,7 @@ CLAIMERS = WORKERS | PARTNER | MANAGER
 RECEIVERS = PROVIDERS | PARTNER | MANAGER
 """The other side: who has places."""
 MARKET = CLAIMERS | RECEIVERS
+SUBSCRIBERS = PARTNER | MANAGER
 READERS = MARKET | EVALUATOR | BOARD | OPERATOR
 """All but those who only refer."""
 REFERRERS = CLAIMERS | JUSTICE | NEIGHBOUR
@@ -197,6 +198,26 @@ EXPECTED: dict[str, Line] = {
     "GET /v1/watches": anywhere(CLAIMERS).under("watches:write"),
     "POST /v1/watches": anywhere(CLAIMERS, body={"need": {}}).under("watches:write"),
     "DELETE /v1/watches/{watch_id}": mine(CLAIMERS, AGENCY).under("watches:write"),
+    # Webhooks: of whoever made them, and of managers.
+    "GET /v1/webhooks": listed("webhooks", all=MANAGER, caller_id=PARTNER).under("webhooks:write"),
+    "POST /v1/webhooks": anywhere(SUBSCRIBERS, body={"url": "https://partner.example.org/"}).under("webhooks:write"),
+    "GET /v1/webhooks/{webhook_id}": mine(SUBSCRIBERS, AGENCY, others=MANAGER).under("webhooks:write"),
+    "PATCH /v1/webhooks/{webhook_id}": mine(SUBSCRIBERS, AGENCY, others=MANAGER, body={"name": "Another"}).under(
+        "webhooks:write"
+    ),
+    "DELETE /v1/webhooks/{webhook_id}": mine(SUBSCRIBERS, AGENCY, others=MANAGER).under("webhooks:write"),
+    "POST /v1/webhooks/{webhook_id}/rotate-secret": mine(
+        SUBSCRIBERS, AGENCY, others=MANAGER, body={"overlap_minutes": 5}
+    ).under("webhooks:write"),
+    "POST /v1/webhooks/{webhook_id}/test": mine(SUBSCRIBERS, AGENCY, others=MANAGER).under("webhooks:write"),
+    "POST /v1/webhooks/{webhook_id}/pause": mine(SUBSCRIBERS, AGENCY, others=MANAGER).under("webhooks:write"),
+    "POST /v1/webhooks/{webhook_id}/resume": mine(
+        SUBSCRIBERS, AGENCY, others=MANAGER, body={"from": "where_it_was"}
+    ).under("webhooks:write"),
+    "POST /v1/webhooks/{webhook_id}/replay": mine(SUBSCRIBERS, AGENCY, others=MANAGER, body={"after": 0}).under(
+        "webhooks:write"
+    ),
+    "GET /v1/webhooks/{webhook_id}/deliveries": mine(SUBSCRIBERS, AGENCY, others=MANAGER).under("webhooks:write"),
     "GET /v1/referrals/mine": listed("referrals", all=NOBODY, referred_by=JUSTICE | MANAGER).telling(Secret.FOLLOWED),
     "GET /v1/referrals/mine/{referral_id}": mine(JUSTICE | MANAGER).telling(Secret.FOLLOWED),
     "GET /v1/referrals": listed("referrals", all=CLAIMERS).but_a_shelter().under("referrals:write"),

@@ -23,6 +23,9 @@ TENANTS = (
     "events",
     "log_pages",
     "watches",
+    "webhooks",
+    "webhook_deliveries",
+    "webhook_tries",
     "audit",
     "idempotency",
     "audit_seals",
@@ -121,6 +124,20 @@ async def _furnished(connection: "asyncpg.Connection[asyncpg.Record]") -> Ledger
         " VALUES ($1, $2, $2, $3, '{}', now() + interval '1 h')",
         new_id(),
         ledger.organization_id,
+    )
+    await ledger.run(
+        "INSERT INTO webhooks (program_id, id, caller_id, organization_id, name, url, filter, secret, after_number)"
+        " VALUES ($1, $2, $2, $3, 'w', 'https://w.example', '{}', '', 0)",
+        webhook_id := new_id(),
+        ledger.organization_id,
+    )
+    await ledger.run(
+        "INSERT INTO webhook_deliveries (program_id, id, webhook_id, lane, type, body)"
+        " VALUES ($1, $2, $2, $2, 't', '{}')",
+        webhook_id,
+    )
+    await ledger.run(
+        "INSERT INTO webhook_tries (program_id, delivery_id, nr, at, url) VALUES ($1, $2, 1, now(), 'w')", webhook_id
     )
     async with as_app(ledger.connection, ledger.program_id) as app:
         await app.fetch("SELECT * FROM number_events(1000, false)")
@@ -294,6 +311,13 @@ REFUSED = {
     "whose choices they are": "UPDATE notice_choices SET person_id = person_id WHERE program_id = $1",
     "which browser it is": "UPDATE push_subscriptions SET endpoint_hash = '' WHERE program_id = $1",
     "a key of notices away": "DELETE FROM push_keys WHERE program_id = $1",
+    "as whom a webhook acts": "UPDATE webhooks SET caller_id = caller_id WHERE program_id = $1",
+    "what a webhook may hear": "UPDATE webhooks SET scopes = NULL WHERE program_id = $1",
+    "what was delivered": "UPDATE webhook_deliveries SET body = '{}' WHERE program_id = $1",
+    "which event was delivered": "UPDATE webhook_deliveries SET number = 1 WHERE program_id = $1",
+    "a delivery away": "DELETE FROM webhook_deliveries WHERE program_id = $1",
+    "where a try went": "UPDATE webhook_tries SET url = 'x' WHERE program_id = $1",
+    "a try away": "DELETE FROM webhook_tries WHERE program_id = $1",
     "a program": "UPDATE programs SET slug = 'mine' WHERE program_id = $1",
 }
 
@@ -435,6 +459,8 @@ async def test_the_app_role_calls_only_the_functions_that_are_its_own(ledger: Le
         "tell_watchers",
         "programs_owing",
         "retire_notices",
+        "webhooks_due",
+        "retire_webhook_deliveries",
     }
 
 

@@ -254,6 +254,19 @@ async def _watch(side: Side, whose: Org, role: str) -> str:
     return str(id)
 
 
+async def _webhook(side: Side, whose: Org, role: str) -> str:
+    """A webhook of a colleague's of all who are called: or, with a role in place of a state, of that caller's."""
+    body = {"url": "https://partner.example.org/openberth"}
+    if role in set(Role):
+        return str((await side.act(whose, Role(role), "POST", "/v1/webhooks", body))["id"])
+    async with side.house.owner.transaction(side.id, "tests") as session:
+        key, secret = await create_key(session, side.id, side.orgs[whose], Role.PARTNER_SYSTEM)
+    headers = {"Authorization": f"Bearer {secret}"}
+    made = (await side.house.http.post("/v1/webhooks", headers=headers, json=body)).json()
+    side.marks |= {str(made["id"]), str(key.id)}
+    return str(made["id"])
+
+
 async def _key(side: Side, whose: Org, _: str) -> str:
     async with side.house.owner.transaction(side.id, "tests") as session:
         key, _secret = await create_key(session, side.id, side.orgs[whose], Role.PROVIDER, name="Beds")
@@ -288,6 +301,7 @@ MAKE: dict[str, Callable[[Side, Org, str], Awaitable[str]]] = {
     "consent_id": _consent,
     "referral_id": _referral,
     "watch_id": _watch,
+    "webhook_id": _webhook,
     "key_id": _key,
     "person_id": _person,
     "provider": _provider,

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from app.schema import protect, run_sql
 
 revision = "2026_11_24_j_notices"
-down_revision = "2026_11_24_h_shelters"
+down_revision = "2026_11_24_i_webhooks"
 branch_labels = None
 depends_on = None
 

@@ -47,6 +47,13 @@ KINDS: dict[str, Kind] = {
     "events": Kind(
         "events, of which the trail keeps the fact", "retire_events", 90, 7, "a reader catches up in days, not months"
     ),
+    "webhook_deliveries": Kind(
+        "what was sent to webhooks and has ended, with what was answered",
+        "retire_webhook_deliveries",
+        30,
+        1,
+        "whoever looks for what went wrong looks within weeks",
+    ),
     "answers": Kind(
         "answers kept by Idempotency-Key", "retire_answers", None, 7, "the same key gives the same answer for ever"
     ),

@@ -40,6 +40,7 @@ class Action(StrEnum):
     SEARCH = "search what is open"
     READ_EVENTS = "hear of what happens, as far as one may read it"
     WATCH = "watch for openings"
+    KEEP_WEBHOOKS = "keep webhooks, which send what one may see"
     PUBLISH = "publish, change, attest and withdraw openings"
     CLAIM = "claim places"
     READ_CLAIMS = "read claims"

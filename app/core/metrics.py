@@ -15,6 +15,7 @@ DROPPED = Counter("openberth_live_dropped", "Listeners that were let go, by why.
 NOTICES = Counter(
     "openberth_notices", "Attempts to give a notice, by channel and what came of them.", ["channel", "outcome"]
 )
+WEBHOOK_TRIES = Counter("openberth_webhook_tries", "Tries to deliver to a webhook, by what came of them.", ["outcome"])
 REFUSED = Counter(
     "openberth_refused",
     "Refusals by door, permission or quota, and faults of identity providers, by status.",

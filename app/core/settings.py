@@ -136,6 +136,10 @@ class Settings(BaseSettings):
         default=False,
         description="Let an OpenID Connect issuer be on this machine, and without TLS. For development alone.",
     )
+    allow_local_webhooks: bool = Field(
+        default=False,
+        description="Let a webhook's address be on this machine, and without TLS. For development alone.",
+    )
     nats_url: str | None = Field(
         default=None,
         description="NATS with JetStream, as nats://host:4222, to wake the hubs of other machines. "

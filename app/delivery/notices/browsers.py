@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base
 from app.core.ids import new_id
-from app.core.keyring import Keyring
+from app.core.keyring import Keyring, purpose_of
 from app.core.problems import Conflict, NotFound
 
 MOST = 10
@@ -50,9 +50,8 @@ class Target:
     secret: bytes
 
 
-def purpose(subscription_id: UUID) -> str:
-    """What a subscription is sealed for."""
-    return f"push-subscription:{subscription_id}"
+purpose = purpose_of("push_subscriptions", "sealed")
+"""What a subscription is sealed for."""
 
 
 async def add_browser(

@@ -30,7 +30,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.access.audit import note
 from app.core.database import Base
-from app.core.keyring import Keyring
+from app.core.keyring import Keyring, purpose_of
 from app.core.outbound import Unreachable
 from app.core.problems import Shredded
 from app.delivery.notices.browsers import Target
@@ -76,9 +76,8 @@ class Push:
     urgent: bool
 
 
-def purpose(program_id: UUID) -> str:
-    """What a program's private key is sealed for."""
-    return f"push-key:{program_id}"
+purpose = purpose_of("push_keys", "private_key")
+"""What a program's private key is sealed for."""
 
 
 def b64(data: bytes) -> str:
