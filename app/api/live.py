@@ -2,10 +2,10 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends, Header, Query, Request
@@ -21,10 +21,11 @@ from app.access.roles import Action
 from app.api.errors import from_validation, rendered
 from app.api.openings import need_of_query
 from app.api.routing import face
+from app.api.wire import push_of
 from app.core.problems import BadRequest, Problem
 from app.delivery.frames import message
 from app.delivery.hub import Hub
-from app.delivery.listener import Ended, Passport, Push
+from app.delivery.listener import Ended, Passport
 from app.delivery.views import MAX_NUMBER, Wanted
 from app.dependencies import caller_of, requires, state_of, who
 from app.market.needs import Need
@@ -107,46 +108,6 @@ def _event(text: str, number: int | None) -> str:
     return f"{head}event: {kind}\ndata: {text}\n\n"
 
 
-class _Rest:
-    """What is left of a coroutine that was started and has something to wait for, as an awaitable."""
-
-    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
-        self._coroutine = coroutine
-        self._waits_for = waits_for
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        waits_for = self._waits_for
-        while True:
-            try:
-                yield waits_for
-            except BaseException as error:
-                waits_for = self._coroutine.throw(error)
-            else:
-                try:
-                    waits_for = self._coroutine.send(None)
-                except StopIteration:
-                    return
-
-
-async def _carried_on(rest: _Rest) -> None:
-    await rest
-
-
-def _pusher(send: Send) -> Push:
-    """Sends without a task of its own: nearly always the message goes to the socket's buffer, and that is all."""
-
-    def push(text: dict[str, str]) -> asyncio.Future[None] | None:
-        sending = cast("Coroutine[Any, Any, None]", send(text))
-        try:
-            waits_for = sending.send(None)
-        except StopIteration:
-            return None
-        # The buffer is full: the server makes whoever sends wait, and so it does here, but nobody else.
-        return asyncio.ensure_future(_carried_on(_Rest(sending, waits_for)))
-
-    return push
-
-
 class LiveSocket:
     """`WS /v1/live`, before the router and what it wraps every message in: that is paid for by thousands of sockets."""
 
@@ -172,7 +133,7 @@ class LiveSocket:
             return
         await websocket.accept()
         try:
-            await _tell(websocket, await _first(websocket), _pusher(send))
+            await _tell(websocket, await _first(websocket))
         except Problem as problem:
             document = problem.document()
             await _close(websocket, message(document | {"type": "end", "problem": document["type"]}), _code(problem))
@@ -183,9 +144,10 @@ class LiveSocket:
             return
 
 
-async def _tell(websocket: WebSocket, wanted: Wanted, push: Push) -> None:
+async def _tell(websocket: WebSocket, wanted: Wanted) -> None:
     """Everything, until it ends. Raises Ended, Problem, and what a socket that has gone raises."""
     passport = _passport(websocket)
+    push = push_of(websocket.scope)
     async with state_of(websocket).hub.listen(await passport.ask(), wanted, passport, push) as (first, listener):
         for text in first:
             await websocket.send_text(text)

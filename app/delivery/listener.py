@@ -48,9 +48,9 @@ class Ended(Exception):
         return message({"type": "end", "code": self.code, "because": self.word, "detail": self.detail})
 
 
-Push = Callable[[dict[str, str]], "asyncio.Future[None] | None"]
-"""Sends a message (`Frame.message`) at once. Answers None when it is on its way, else what it waits for. Raises
-OSError, RuntimeError when the client has gone."""
+Push = Callable[[bytes], "asyncio.Future[None] | None"]
+"""Sends a frame (`Frame.wire`) at once. Answers None when it is on its way, else what it waits for: the client has taken
+too little of what was sent before. Raises OSError when the client has gone."""
 
 
 class Listener:
@@ -111,8 +111,8 @@ class Listener:
             frame = frame.since(self.told)
         self.told = frame.number
         try:
-            under_way = push(frame.message)
-        except (OSError, RuntimeError):
+            under_way = push(frame.wire)
+        except OSError:
             self.end(Ended(1000, "gone", "The client has left."))
             return
         if under_way is not None:

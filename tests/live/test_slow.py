@@ -114,8 +114,8 @@ async def test_what_is_pushed_keeps_its_order_with_what_has_to_queue() -> None:
     sent: list[int] = []
     full: list[asyncio.Future[None]] = []
 
-    def push(message: dict[str, str]) -> asyncio.Future[None] | None:
-        sent.append(orjson.loads(message["text"])["number"])
+    def push(message: bytes) -> asyncio.Future[None] | None:
+        sent.append(orjson.loads(message[message.index(b"{") :])["number"])
         if len(sent) != 2:
             return None
         full.append(asyncio.get_running_loop().create_future())
