@@ -40,8 +40,9 @@ class Base(DeclarativeBase):
     )
 
 
-BATCHES = 4
-"""Connections per process for desks, beside the pool: one program's batches go one at a time."""
+BARE = 5
+"""Connections per process for desks and hubs, beside the pool: one program's batches go one at a time, and so do the
+reads of its log."""
 
 PooledConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
@@ -92,7 +93,7 @@ class Database:
         self._plain_url = plain_url(url)
         self.committed: Callable[[UUID], None] = _nobody
         """Told of each program whose data a transaction may have changed: the relay's bell."""
-        self._batches: asyncpg.Pool[asyncpg.Record] | None = None
+        self._bare: asyncpg.Pool[asyncpg.Record] | None = None
         self.engine = create_async_engine(
             asyncpg_url(url),
             pool_size=pool_size,
@@ -140,33 +141,55 @@ class Database:
         No driver stands in between: with the set-based statements of the claim that is where the time of a lone
         claim goes.
         """
-        if self._batches is None:
-            self._batches = asyncpg.create_pool(
-                self._plain_url,
-                min_size=0,
-                max_size=BATCHES,
-                # Every batch ends with COMMIT or ROLLBACK, and SET LOCAL ends with it: nothing is left to reset.
-                reset=_leave,
-                server_settings=self._settings,
-                command_timeout=30,
-            )
-            await self._batches
-        async with self._batches.acquire() as connection:
+        async with (await self._bare_pool()).acquire() as connection:
             batches = Batches(connection, program_id, actor, self.committed)
             try:
                 yield batches
             finally:
                 await batches.end()
 
+    @asynccontextmanager
+    async def glance(self, program_id: UUID, actor: str) -> AsyncIterator[PooledConnection]:
+        """A transaction that only reads, on a bare asyncpg connection: for what is read many times a second."""
+        async with (await self._bare_pool()).acquire() as connection:
+            try:
+                await connection.execute(_opening(program_id, actor))
+                yield connection
+                await connection.execute("COMMIT")
+            except BaseException:
+                # Whatever it was in the middle of: nobody may get it with a transaction open.
+                connection.terminate()
+                raise
+
+    async def _bare_pool(self) -> "asyncpg.Pool[asyncpg.Record]":
+        if self._bare is None:
+            self._bare = asyncpg.create_pool(
+                self._plain_url,
+                min_size=0,
+                max_size=BARE,
+                # Every transaction ends with COMMIT or ROLLBACK, and SET LOCAL ends with it: nothing is left to reset.
+                reset=_leave,
+                server_settings=self._settings,
+                command_timeout=30,
+            )
+            await self._bare
+        return self._bare
+
     async def close(self) -> None:
         """Close every pooled connection."""
         await self.engine.dispose()
-        if self._batches is not None:
-            await self._batches.close()
+        if self._bare is not None:
+            await self._bare.close()
 
 
 def _nobody(_: UUID) -> None:
     """Whom a database tells of its commits until somebody asks to be told."""
+
+
+def _opening(program_id: UUID, actor: str) -> str:
+    """What opens a transaction, in one round trip."""
+    # Both values are UUIDs or fixed words of ours: there is nothing to escape.
+    return f"BEGIN; SET LOCAL openberth.program_id = '{program_id}'; SET LOCAL openberth.actor = '{actor}'"
 
 
 class Batches:
@@ -183,8 +206,7 @@ class Batches:
         self._program_id = program_id
         self._committed = committed
         self._open = False
-        # Both values are UUIDs or fixed words of ours: there is nothing to escape.
-        self._begin = f"BEGIN; SET LOCAL openberth.program_id = '{program_id}'; SET LOCAL openberth.actor = '{actor}'"
+        self._begin = _opening(program_id, actor)
 
     @asynccontextmanager
     async def transaction(self, more: Callable[[], bool]) -> AsyncIterator[PooledConnection]:

@@ -1,13 +1,13 @@
 """Pace: spreading to thousands takes turns with answering requests, and gives way to them."""
 
 import asyncio
-from time import perf_counter
+from time import thread_time
 
 
 class Pace:
     """Between slices of listeners the loop goes round, so that requests are answered meanwhile.
 
-    How long those rounds take shows whether others want the process. If they do, it is left to them for a while after
+    How much those rounds work shows whether others want the process. If they do, it is left to them for a while after
     spreading: what changes meanwhile goes out together, of each thing only the newest.
     """
 
@@ -18,20 +18,22 @@ class Pace:
     LONGEST_REST = 1.0
 
     def __init__(self) -> None:
+        self.pressed = False
+        """Whether others wanted the process when last something was spread."""
         self._own = 0.0
         self._others = 0.0
-        self._since = perf_counter()
+        self._since = thread_time()
 
     def begin(self) -> None:
         """A slice is being sent from now on."""
-        self._since = perf_counter()
+        self._since = thread_time()
 
     async def step(self) -> None:
         """A slice is sent: let requests come in."""
-        paused = perf_counter()
+        paused = thread_time()
         self._own += paused - self._since
         await asyncio.sleep(0)
-        self._since = perf_counter()
+        self._since = thread_time()
         self._others += self._since - paused
 
     async def rest(self) -> None:
@@ -39,5 +41,6 @@ class Pace:
         await self.step()
         own, others = self._own, self._others
         self._own = self._others = 0.0
-        if others > own / 3:
+        self.pressed = others > own / 3
+        if self.pressed:
             await asyncio.sleep(min(self.LONGEST_REST, own * (1 / self.SHARE - 1)))
