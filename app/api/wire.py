@@ -7,7 +7,7 @@ from starlette.types import Scope
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
-from websockets.protocol import State
+from websockets.protocol import OPEN
 
 from app.delivery.listener import Push
 
@@ -33,15 +33,15 @@ class SharedFrames(WebSocketsSansIOProtocol):
 
     def push(self, message: bytes) -> "asyncio.Future[None] | None":
         """See `Push`."""
-        if self.conn.state is not State.OPEN or self.disconnected:
+        if self.conn.state is not OPEN or self.disconnected:
             raise ClientDisconnected
-        if not self.writable.is_set():
-            return asyncio.ensure_future(self._push_later(message))
-        self.transport.write(message)
-        return None
+        if self.writable.is_set():
+            self.transport.write(message)
+            return None
+        return asyncio.ensure_future(self._push_later(message))
 
     async def _push_later(self, message: bytes) -> None:
         await self.writable.wait()
-        if self.conn.state is not State.OPEN or self.disconnected:
+        if self.conn.state is not OPEN or self.disconnected:
             raise ClientDisconnected
         self.transport.write(message)

@@ -40,9 +40,10 @@ class Base(DeclarativeBase):
     )
 
 
-BARE = 5
-"""Connections per process for desks and hubs, beside the pool: one program's batches go one at a time, and so do the
-reads of its log."""
+BATCHES = 4
+"""Connections per process for desks, beside the pool: one program's batches go one at a time."""
+GLANCES = 2
+"""Connections per process for hubs, which read the logs of those programs that somebody listens to."""
 
 PooledConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
@@ -93,7 +94,8 @@ class Database:
         self._plain_url = plain_url(url)
         self.committed: Callable[[UUID], None] = _nobody
         """Told of each program whose data a transaction may have changed: the relay's bell."""
-        self._bare: asyncpg.Pool[asyncpg.Record] | None = None
+        self._batches: asyncpg.Pool[asyncpg.Record] | None = None
+        self._glances: asyncpg.Pool[asyncpg.Record] | None = None
         self.engine = create_async_engine(
             asyncpg_url(url),
             pool_size=pool_size,
@@ -141,7 +143,10 @@ class Database:
         No driver stands in between: with the set-based statements of the claim that is where the time of a lone
         claim goes.
         """
-        async with (await self._bare_pool()).acquire() as connection:
+        if self._batches is None:
+            self._batches = self._bare(BATCHES)
+            await self._batches
+        async with self._batches.acquire() as connection:
             batches = Batches(connection, program_id, actor, self.committed)
             try:
                 yield batches
@@ -149,47 +154,56 @@ class Database:
                 await batches.end()
 
     @asynccontextmanager
-    async def glance(self, program_id: UUID, actor: str) -> AsyncIterator[PooledConnection]:
-        """A transaction that only reads, on a bare asyncpg connection: for what is read many times a second."""
-        async with (await self._bare_pool()).acquire() as connection:
-            try:
-                await connection.execute(_opening(program_id, actor))
-                yield connection
-                await connection.execute("COMMIT")
-            except BaseException:
-                # Whatever it was in the middle of: nobody may get it with a transaction open.
-                connection.terminate()
-                raise
+    async def glance(self, program_id: UUID) -> AsyncIterator[PooledConnection]:
+        """A bare connection on which a program's rows can be read: each statement is a transaction of its own.
 
-    async def _bare_pool(self) -> "asyncpg.Pool[asyncpg.Record]":
-        if self._bare is None:
-            self._bare = asyncpg.create_pool(
-                self._plain_url,
-                min_size=0,
-                max_size=BARE,
-                # Every transaction ends with COMMIT or ROLLBACK, and SET LOCAL ends with it: nothing is left to reset.
-                reset=_leave,
-                server_settings=self._settings,
-                command_timeout=30,
-            )
-            await self._bare
-        return self._bare
+        For what is read many times a second. The connection stays with the program until another one's is asked for,
+        so that nothing but the statement goes back and forth.
+        """
+        if self._glances is None:
+            self._glances = self._bare(GLANCES, connection_class=Glancing)
+            await self._glances
+        async with self._glances.acquire() as connection:
+            await connection.turn_to(program_id)
+            yield connection
+
+    def _bare(self, size: int, **options: Any) -> "asyncpg.Pool[asyncpg.Record]":
+        return asyncpg.create_pool(
+            self._plain_url,
+            min_size=0,
+            max_size=size,
+            # A batch ends with COMMIT or ROLLBACK, and SET LOCAL ends with it; a glance leaves its program, and whoever
+            # glances next turns to theirs. Nothing is left to reset.
+            reset=_leave,
+            server_settings=self._settings,
+            command_timeout=30,
+            **options,
+        )
 
     async def close(self) -> None:
         """Close every pooled connection."""
         await self.engine.dispose()
-        if self._bare is not None:
-            await self._bare.close()
+        for pool in (self._batches, self._glances):
+            if pool is not None:
+                await pool.close()
 
 
 def _nobody(_: UUID) -> None:
     """Whom a database tells of its commits until somebody asks to be told."""
 
 
-def _opening(program_id: UUID, actor: str) -> str:
-    """What opens a transaction, in one round trip."""
-    # Both values are UUIDs or fixed words of ours: there is nothing to escape.
-    return f"BEGIN; SET LOCAL openberth.program_id = '{program_id}'; SET LOCAL openberth.actor = '{actor}'"
+class Glancing(asyncpg.Connection):
+    """A connection that reads the rows of one program, then perhaps of another."""
+
+    _program_id: UUID | None = None
+
+    async def turn_to(self, program_id: UUID) -> None:
+        """Show the rows of this program from now on, and only those."""
+        if program_id != self._program_id:
+            # None meanwhile: if this breaks off, nobody knows whose it is.
+            self._program_id = None
+            await self.execute(f"SET openberth.program_id = '{program_id}'")
+            self._program_id = program_id
 
 
 class Batches:
@@ -206,7 +220,8 @@ class Batches:
         self._program_id = program_id
         self._committed = committed
         self._open = False
-        self._begin = _opening(program_id, actor)
+        # Both values are UUIDs or fixed words of ours: there is nothing to escape.
+        self._begin = f"BEGIN; SET LOCAL openberth.program_id = '{program_id}'; SET LOCAL openberth.actor = '{actor}'"
 
     @asynccontextmanager
     async def transaction(self, more: Callable[[], bool]) -> AsyncIterator[PooledConnection]:

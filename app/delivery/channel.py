@@ -157,7 +157,7 @@ class Channel:
 
     async def _read(self, position: int) -> "Batch":
         """What comes after a position."""
-        async with self._database.glance(self._program_id, "hub") as connection:
+        async with self._database.glance(self._program_id) as connection:
             entries = await glance(connection, self._program_id, position, READ_NUMBERS)
             changed = await self._changes(connection, entries)
         if entries:

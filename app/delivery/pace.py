@@ -41,6 +41,6 @@ class Pace:
         await self.step()
         own, others = self._own, self._others
         self._own = self._others = 0.0
-        self.pressed = others > own / 3
+        self.pressed = others > own
         if self.pressed:
             await asyncio.sleep(min(self.LONGEST_REST, own * (1 / self.SHARE - 1)))

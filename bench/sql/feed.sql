@@ -1,5 +1,7 @@
 -- Changes of one opening, one transaction each, numbered at once and told to all processes as the relay tells them:
--- as fast as the database makes them, but for a pause. `adjust` writes the same. Answers how many.
+-- as fast as the database makes them, but for a pause. `adjust` writes the same. Nobody is answered who would rely on
+-- it, so no commit waits for the disk, which would make it slower than what is measured. Answers how many.
+SET synchronous_commit = off;
 SELECT set_config('openberth.program_id', :'program', false), set_config('openberth.actor', :'worker', false),
        set_config('bench.opening', :'opening', false), set_config('bench.seconds', :'seconds', false),
        set_config('bench.pause', :'pause', false) \g /dev/null
