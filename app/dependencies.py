@@ -113,7 +113,7 @@ class State:
         self.local_issuers = settings.allow_local_issuers
         self.door = Door(database, self.sessions, self.site, keyring, lasting)
         self.openid_door = OpenIdDoor(self.door, local=settings.allow_local_issuers)
-        self.hub = Hub(database, self.gate, most=settings.live_sockets)
+        self.hub = Hub(database, self.gate, self.sessions, most=settings.live_sockets)
 
 
 def state_of(connection: HTTPConnection) -> State:

@@ -222,14 +222,13 @@ def _ours(market: str, key: str, opening: str, both: Ears, seconds: float, delay
     """Changes at a pace that everyone keeps up with; what one socket was sent of them."""
     both.watch(OURS)
     _adjust(market, key, opening, int(seconds * WAVES_A_SECOND), 1 / WAVES_A_SECOND)
-    time.sleep(1)
+    time.sleep(SETTLE_SECONDS)
     said = both.watch(OURS)
     frames = [frame for frame in said["kept"] if '"items"' in frame]
     # When the row was written, which its transaction's commit comes after.
     began = {
-        item["number"]: datetime.fromisoformat(item["at"]).timestamp()
-        for frame in frames
-        for item in json.loads(frame)["items"]
+        message["number"]: datetime.fromisoformat(message["items"][0]["at"]).timestamp()
+        for message in map(json.loads, frames)
     }
     _note(said, began, delays)
     return frames
@@ -243,7 +242,7 @@ async def _bare(address: str, frames: list[str], both: Ears, delays: list[float]
             began[json.loads(frame)["number"]] = time.time()
             await say.send(frame)
             await asyncio.sleep(1 / WAVES_A_SECOND)
-        await asyncio.sleep(1)
+        await asyncio.sleep(SETTLE_SECONDS)
     _note(both.watch(BARE), began, delays)
 
 

@@ -56,16 +56,11 @@ async def wanted_of_query(
 
 
 def _passport(connection: HTTPConnection) -> Passport:
-    """Asks `who` again: the one way in, for keys and whatever else it knows."""
-
-    async def ask() -> Caller:
-        # Not counted as a request: whoever stays connected asks for nothing more.
-        caller = await who(connection)
-        caller.require(Action.READ_EVENTS)
-        return caller
-
-    scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
-    return Passport(ask, secret.strip() if scheme.lower() == "bearer" else None)
+    """What the caller, who is known, showed to be let in."""
+    authorization = connection.headers.get("authorization")
+    if authorization is None:
+        return Passport(connection.cookies[state_of(connection).site.session_cookie], is_session=True)
+    return Passport(authorization.partition(" ")[2].strip())
 
 
 @router.get(
@@ -123,17 +118,26 @@ class LiveSocket:
 
     @staticmethod
     async def _serve(scope: Scope, receive: Receive, send: Send) -> None:
-        """Callers without a header or a cookie name their key in the first message."""
+        """Callers without a header or a cookie name their key in the first message.
+
+        Only a page lacks the header, for browsers can't send it: it must be a page of ours, whoever's key it knows.
+        """
         websocket = WebSocket(scope, receive, send)
         try:
-            if _credentials(websocket):
+            if "origin" in websocket.headers and "authorization" not in websocket.headers:
+                state_of(websocket).site.require_own_page(websocket.headers)
+            if known := _credentials(websocket):
                 (await caller_of(websocket)).require(Action.READ_EVENTS)
         except Problem as problem:
             await websocket.send_denial_response(rendered(problem))
             return
         await websocket.accept()
         try:
-            await _tell(websocket, await _first(websocket))
+            wanted = await _first(websocket)
+            # Counted as a request once, here or above; it is asked again, for what a socket was told may be long ago.
+            caller = await (who if known else caller_of)(websocket)
+            caller.require(Action.READ_EVENTS)
+            await _tell(websocket, caller, wanted)
         except Problem as problem:
             document = problem.document()
             await _close(websocket, message(document | {"type": "end", "problem": document["type"]}), _code(problem))
@@ -144,11 +148,10 @@ class LiveSocket:
             return
 
 
-async def _tell(websocket: WebSocket, wanted: Wanted) -> None:
+async def _tell(websocket: WebSocket, caller: Caller, wanted: Wanted) -> None:
     """Everything, until it ends. Raises Ended, Problem, and what a socket that has gone raises."""
-    passport = _passport(websocket)
-    push = push_of(websocket.scope)
-    async with state_of(websocket).hub.listen(await passport.ask(), wanted, passport, push) as (first, listener):
+    hub = state_of(websocket).hub
+    async with hub.listen(caller, wanted, _passport(websocket), push_of(websocket.scope)) as (first, listener):
         for text in first:
             await websocket.send_text(text)
         gone = asyncio.create_task(_until_gone(websocket, listener.end))

@@ -1,7 +1,6 @@
 """The WebSocket protocol of our server: uvicorn's own, and a way to send one message's bytes to thousands."""
 
 import asyncio
-from typing import cast
 
 from starlette.types import Scope
 from uvicorn.protocols.utils import ClientDisconnected
@@ -28,8 +27,7 @@ class SharedFrames(WebSocketsSansIOProtocol):
         """Offer the extension with the request."""
         super().handle_connect(event)
         if hasattr(self, "scope"):
-            extensions = cast("dict[str, dict[object, object]]", self.scope["extensions"])
-            extensions[_EXTENSION] = {"push": self.push}
+            self.scope["extensions"][_EXTENSION] = {"push": self.push}
 
     def push(self, message: bytes) -> "asyncio.Future[None] | None":
         """See `Push`."""

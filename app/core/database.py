@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, cast
 from uuid import UUID
 
 import asyncpg
@@ -164,7 +164,7 @@ class Database:
             self._glances = self._bare(GLANCES, connection_class=Glancing)
             await self._glances
         async with self._glances.acquire() as connection:
-            await connection.turn_to(program_id)
+            await cast(Glancing, connection).turn_to(program_id)
             yield connection
 
     def _bare(self, size: int, **options: Any) -> "asyncpg.Pool[asyncpg.Record]":

@@ -160,12 +160,9 @@ class Channel:
         async with self._database.glance(self._program_id) as connection:
             entries = await glance(connection, self._program_id, position, READ_NUMBERS)
             changed = await self._changes(connection, entries)
-        if entries:
-            lost = entries[0].number != position + 1
-        else:
-            lost = not (await self._look()).holds_all_after(position)
+        goes_on = entries[0].number == position + 1 if entries else (await self._look()).holds_all_after(position)
         self._read_at = monotonic()
-        return Batch(position, entries, changed, lost)
+        return Batch(position, entries, changed, lost=not goes_on)
 
     async def _look(self) -> Extent:
         """See where the log stands, and what time it is there."""

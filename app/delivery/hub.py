@@ -9,9 +9,10 @@ from uuid import UUID
 
 from app.access.callers import Caller
 from app.access.gate import Gate
+from app.access.session_gate import SIGNED_OUT, SessionGate
 from app.core.database import Database
 from app.core.metrics import DROPPED, LISTENERS
-from app.core.problems import Busy, Problem, Unauthorized
+from app.core.problems import Busy
 from app.delivery import snapshot
 from app.delivery.channel import Channel
 from app.delivery.frames import Frame, message, written
@@ -22,8 +23,6 @@ from app.delivery.views import View, Wanted, changes, newest, owners
 
 log = logging.getLogger(__name__)
 
-_NO_KEY = Ended(Ended.UNAUTHORIZED, "unauthorized", "This key is unknown, expired or revoked by now.")
-
 ASK_SECONDS = 0.4
 """How often each listener's permission is asked for: a revoked key is noticed within this."""
 
@@ -31,9 +30,10 @@ ASK_SECONDS = 0.4
 class Hub:
     """Of one process."""
 
-    def __init__(self, database: Database, gate: Gate, *, most: int) -> None:
+    def __init__(self, database: Database, gate: Gate, sessions: SessionGate, *, most: int) -> None:
         self._database = database
         self._gate = gate
+        self._sessions = sessions
         self._most = most
         self._channels: dict[UUID, Channel] = {}
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
@@ -121,29 +121,30 @@ class Hub:
         """Ask for every listener whether it may still listen, and let go of those who may not."""
         listeners = list(self._listeners)
         asked_at = monotonic()
-        # Those with one key get one answer.
-        known = await self._gate.ask({each.passport.secret for each in listeners if each.passport.secret})
+        # Those with one key or one session get one answer.
+        keys = await self._gate.ask({each.passport.secret for each in listeners if not each.passport.is_session})
+        sessions = {each.passport.secret for each in listeners if each.passport.is_session}
+        people = await self._sessions.ask(sessions) if sessions else {}
         for nr, listener in enumerate(listeners):
-            secret = listener.passport.secret
-            answer = await self._answer(listener) if secret is None else known[secret] or _NO_KEY
-            if isinstance(answer, Caller) and answer != listener.caller:
-                answer = Ended(Ended.FORBIDDEN, "forbidden", "What you may see has changed. Connect anew.")
-            if isinstance(answer, Ended):
-                DROPPED.labels(answer.word).inc()
-                listener.end(answer)
+            if listener.passport.is_session:
+                answer, gone = people[listener.passport.secret], SIGNED_OUT
+            else:
+                answer, gone = keys[listener.passport.secret], "This key is unknown, expired or revoked by now."
+            if answer is None:
+                self._let_go(listener, Ended(Ended.UNAUTHORIZED, "unauthorized", gone))
+            elif answer != listener.caller:
+                self._let_go(
+                    listener, Ended(Ended.FORBIDDEN, "forbidden", "What you may see has changed. Connect anew.")
+                )
             else:
                 listener.permit(asked_at)
             if nr % 100 == 99:
                 await asyncio.sleep(0)
 
     @staticmethod
-    async def _answer(listener: Listener) -> Caller | Ended:
-        try:
-            return await listener.passport.ask()
-        except Unauthorized as problem:
-            return Ended(Ended.UNAUTHORIZED, "unauthorized", problem.detail)
-        except Problem as problem:
-            return Ended(Ended.FORBIDDEN, "forbidden", problem.detail)
+    def _let_go(listener: Listener, why: Ended) -> None:
+        DROPPED.labels(why.word).inc()
+        listener.end(why)
 
     async def run(self) -> None:
         """Ask, again and again, until cancelled."""

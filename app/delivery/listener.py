@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import ClassVar
@@ -23,10 +23,10 @@ BELIEVED_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Passport:
-    """Asks again who is calling; raises Unauthorized. `secret`: the key, where it is one that the gate looks up."""
+    """What a listener came in with, a key or a session's token, for which it is asked again and again who that is."""
 
-    ask: Callable[[], Awaitable[Caller]]
-    secret: str | None = None
+    secret: str
+    is_session: bool = False
 
 
 class Ended(Exception):
@@ -49,8 +49,8 @@ class Ended(Exception):
 
 
 Push = Callable[[bytes], "asyncio.Future[None] | None"]
-"""Sends a frame (`Frame.wire`) at once. Answers None when it is on its way, else what it waits for: the client has taken
-too little of what was sent before. Raises OSError when the client has gone."""
+"""Sends a frame (`Frame.wire`) at once. Answers None when it is on its way, else what it waits for: the client has
+taken too little of what was sent before. Raises OSError when the client has gone."""
 
 
 class Listener:

@@ -1,7 +1,7 @@
 """What decides whether an opening fits a need: its state, which events carry, and its terms, which they don't."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -136,7 +136,8 @@ async def glance_terms(connection: PooledConnection, program_id: UUID, ids: Sequ
     return {row["id"]: _terms(row) for row in await connection.fetch(_TERMS, program_id, ids)}
 
 
-def _terms(row: Mapping[str, Any]) -> Terms:
+def _terms(row: Any) -> Terms:
+    """From a row by its names, whichever driver gave it."""
     attributes = orjson.loads(row["attributes"])
     shown = ("service_name", "organization_name", "city", "minimum_age", "maximum_age", "languages")
     return Terms(
