@@ -19,7 +19,7 @@ from sqlalchemy import select
 from app.core.database import Database, PooledConnection
 from app.delivery.frames import written
 from app.delivery.listener import Ended, Listener
-from app.delivery.log import Entry, Extent, extent, glance
+from app.delivery.log import RULES_CHANGED, Entry, Extent, extent, glance
 from app.delivery.pace import Pace
 from app.delivery.terms import Terms, glance_terms
 from app.delivery.views import Change, View, changes, newest, owners
@@ -37,6 +37,7 @@ LOST_SECONDS = 10.0
 TERMS_KEPT = 50_000
 
 START_AGAIN = Ended(Ended.START_AGAIN, "start_again", "The log does not go on from what you were told. Connect anew.")
+NEW_RULES = Ended(Ended.FORBIDDEN, "rules_changed", "The program's rules have changed. Connect anew.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +140,12 @@ class Channel:
                 if self._position != batch.after:
                     continue
                 if batch.lost:
-                    self._start_again()
+                    self._start_again(START_AGAIN)
                     return
                 if not batch.entries:
+                    return
+                if any(entry.type == RULES_CHANGED for entry in batch.entries):
+                    self._start_again(NEW_RULES)
                     return
                 self._position = batch.entries[-1].number
                 more = len(batch.entries) == READ_NUMBERS or self._news.is_set()
@@ -171,10 +175,11 @@ class Channel:
             self._ahead = (await session.execute(select(now()))).scalar_one() - datetime.now(UTC)
             return found
 
-    def _start_again(self) -> None:
-        """The log is another than it was: restored from a backup, or trimmed beyond what was read."""
+    def _start_again(self, why: Ended) -> None:
+        """Nobody can go on from where they are: the log is another than it was (restored from a backup, or trimmed
+        beyond what was read), or the program's rules are."""
         for listener in list(self.listeners):
-            listener.end(START_AGAIN)
+            listener.end(why)
         self._views.clear()
         self._terms.clear()
         self._position = None

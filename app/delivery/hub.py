@@ -17,7 +17,7 @@ from app.delivery import snapshot
 from app.delivery.channel import Channel
 from app.delivery.frames import Frame, message, written
 from app.delivery.listener import Ended, Listener, Passport, Push
-from app.delivery.log import Entry
+from app.delivery.log import RULES_CHANGED, Entry
 from app.delivery.terms import read_terms
 from app.delivery.views import View, Wanted, changes, newest, owners
 
@@ -94,11 +94,14 @@ class Hub:
         because = "asked"
         if wanted.resume_after is not None:
             extent, entries = await snapshot.missed(self._database, caller, wanted.resume_after)
-            if entries is not None:
+            if entries is not None and all(entry.type != RULES_CHANGED for entry in entries):
                 frame = await self._caught_up(channel, listener, wanted.resume_after, entries)
                 listener.told = frame.number
                 return [frame.text]
-            because = "too_old" if wanted.resume_after < extent.latest else "unknown_number"
+            if entries is not None:
+                because = "rules_changed"
+            else:
+                because = "too_old" if wanted.resume_after < extent.latest else "unknown_number"
         document = await snapshot.take(self._database, caller, wanted, because)
         listener.told = document["number"]
         return [message(document)]

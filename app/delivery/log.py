@@ -46,6 +46,10 @@ class LogPage(Base):
     __table_args__ = (CheckConstraint("cardinality(event_ids) = cardinality(xids)", name="named_in_full"),)
 
 
+RULES_CHANGED = "program.changed"
+"""After it, what could be claimed before may be too far ahead, or no longer: no picture made before it is good."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """An event with its number. It has the attributes by which the permission table's predicates tell whose it is."""

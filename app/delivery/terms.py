@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.database import PooledConnection
 from app.market.needs import Need, Point, fits_terms
-from app.market.search import EARTH_KM
+from app.market.search import EARTH_KM, WINDOW_HOURS
 
 
 def _when(value: str | None) -> datetime | None:
@@ -46,20 +46,22 @@ class State:
             data["withdrawn_at"] is not None,
         )
 
-    def claimable(self, need: Need, moment: datetime) -> bool:
-        """Whether it has the units, by what its provider has attested."""
+    def claimable(self, need: Need, moment: datetime, immediacy: timedelta) -> bool:
+        """Whether it has the units, by what its provider has attested, and soon enough for the program's rules."""
         return (
             not self.withdrawn
             and self.units_open >= need.units
             and self.fresh_until is not None
             and self.fresh_until > moment
             and (self.ends_at is None or self.ends_at > moment)
+            and (self.starts_at is None or self.starts_at <= moment + immediacy)
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Whom an opening serves, where and when; at `version`."""
+    """Whom an opening serves, where and when; at `version`. `immediacy`: how far ahead the program's rules let it be
+    held; a change of them is no change of the opening."""
 
     version: int
     shown: dict[str, Any]
@@ -72,6 +74,7 @@ class Terms:
     starts_at: datetime | None
     ends_at: datetime | None
     point: Point | None
+    immediacy: timedelta
 
     def fit(self, need: Need) -> bool:
         """Whether they meet the need, as a search would say."""
@@ -115,13 +118,16 @@ def _on_earth(point: Point) -> tuple[float, float, float]:
 
 _TERMS = """
 SELECT o.id, o.version, o.category, o.unit, o.attributes::text AS attributes, o.minimum_age, o.maximum_age, o.languages,
-       o.starts_at, o.ends_at, o.latitude, o.longitude, s.name AS service_name, g.name AS organization_name, l.city
+       o.starts_at, o.ends_at, o.latitude, o.longitude, s.name AS service_name, g.name AS organization_name, l.city,
+       coalesce((SELECT (p.policy #>> ARRAY['categories', o.category, 'immediacy_hours'])::int
+                   FROM programs p WHERE p.program_id = o.program_id),
+                CASE o.category {window_hours} END) AS immediacy_hours
   FROM openings o
   JOIN services s ON s.program_id = o.program_id AND s.id = o.service_id
   JOIN organizations g ON g.program_id = o.program_id AND g.id = o.organization_id
   LEFT JOIN locations l ON l.program_id = s.program_id AND l.id = s.location_id AND NOT l.masked
  WHERE o.program_id = $1 AND o.id = ANY ($2::uuid[])
-"""
+""".format(window_hours=WINDOW_HOURS)
 
 
 async def read_terms(session: AsyncSession, program_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Terms]:
@@ -152,4 +158,5 @@ def _terms(row: Any) -> Terms:
         row["starts_at"],
         row["ends_at"],
         Point(row["latitude"], row["longitude"]) if row["latitude"] is not None else None,
+        timedelta(hours=row["immediacy_hours"]),
     )
