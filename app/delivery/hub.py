@@ -15,9 +15,10 @@ from app.core.metrics import DROPPED, LISTENERS
 from app.core.problems import Busy
 from app.delivery import snapshot
 from app.delivery.channel import Channel
-from app.delivery.frames import Frame, message, written
+from app.delivery.frames import Frame, written
 from app.delivery.listener import Ended, Listener, Passport, Push
 from app.delivery.log import RULES_CHANGED, Entry
+from app.delivery.sharing import Sharing
 from app.delivery.terms import read_terms
 from app.delivery.views import View, Wanted, changes, newest, owners
 
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 ASK_SECONDS = 0.4
 """How often each listener's permission is asked for: a revoked key is noticed within this."""
+PICTURES_AT_ONCE = 2
+"""How many snapshots are taken at a time: when thousands connect again at once, requests need connections too."""
 
 
 class Hub:
@@ -39,6 +42,7 @@ class Hub:
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._listeners: set[Listener] = set()
         self._news: dict[UUID, asyncio.Future[None]] = {}
+        self._pictures = Sharing[snapshot.Picture](PICTURES_AT_ONCE)
         self._closing = False
 
     def heard(self, program_id: UUID, latest: int | None) -> None:
@@ -102,9 +106,11 @@ class Hub:
                 because = "rules_changed"
             else:
                 because = "too_old" if wanted.resume_after < extent.latest else "unknown_number"
-        document = await snapshot.take(self._database, caller, wanted, because)
-        listener.told = document["number"]
-        return [message(document)]
+        picture = await self._pictures.get(
+            (caller.program_id, *View.key(caller, wanted)), lambda: snapshot.take(self._database, caller, wanted)
+        )
+        listener.told = picture.number
+        return [await snapshot.complete(self._database, caller, picture, because)]
 
     async def _caught_up(self, channel: Channel, listener: Listener, after: int, entries: Sequence[Entry]) -> Frame:
         """What a listener missed, in one frame."""

@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.database import PooledConnection
+from app.core.database import PooledConnection, load_sql
 from app.market.needs import Need, Point, fits_terms
 from app.market.search import EARTH_KM, WINDOW_HOURS
 
@@ -116,18 +116,7 @@ def _on_earth(point: Point) -> tuple[float, float, float]:
     )
 
 
-_TERMS = """
-SELECT o.id, o.version, o.category, o.unit, o.attributes::text AS attributes, o.minimum_age, o.maximum_age, o.languages,
-       o.starts_at, o.ends_at, o.latitude, o.longitude, s.name AS service_name, g.name AS organization_name, l.city,
-       coalesce((SELECT (p.policy #>> ARRAY['categories', o.category, 'immediacy_hours'])::int
-                   FROM programs p WHERE p.program_id = o.program_id),
-                CASE o.category {window_hours} END) AS immediacy_hours
-  FROM openings o
-  JOIN services s ON s.program_id = o.program_id AND s.id = o.service_id
-  JOIN organizations g ON g.program_id = o.program_id AND g.id = o.organization_id
-  LEFT JOIN locations l ON l.program_id = s.program_id AND l.id = s.location_id AND NOT l.masked
- WHERE o.program_id = $1 AND o.id = ANY ($2::uuid[])
-""".format(window_hours=WINDOW_HOURS)
+_TERMS = load_sql(__file__, "terms").format(window_hours=WINDOW_HOURS)
 
 
 async def read_terms(session: AsyncSession, program_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Terms]:

@@ -4,6 +4,7 @@ import asyncio
 import random
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -74,6 +75,14 @@ async def ledger(own_database: str) -> AsyncIterator[Ledger]:
     await connection.close()
 
 
+async def cut(ledger: Ledger) -> None:
+    """Take the application's connections away."""
+    await ledger.connection.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE application_name = 'openberth' AND datname = current_database()"
+    )
+
+
 @pytest.fixture(params=["the process", "its connections"])
 def killing(request: pytest.FixtureRequest, ledger: Ledger) -> Callable[[], Awaitable[None]]:
     """Ends the process at a step, or takes its connections away and lets it go on."""
@@ -81,13 +90,7 @@ def killing(request: pytest.FixtureRequest, ledger: Ledger) -> Callable[[], Awai
     async def process() -> None:
         raise Killed
 
-    async def connections() -> None:
-        await ledger.connection.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-            " WHERE application_name = 'openberth' AND datname = current_database()"
-        )
-
-    return process if request.param == "the process" else connections
+    return process if request.param == "the process" else partial(cut, ledger)
 
 
 async def killed_at(step: int, job: Awaitable[Any], kill: Callable[[], Awaitable[None]]) -> bool:
@@ -120,6 +123,11 @@ async def watched(ledger: Ledger) -> UUID:
     return id
 
 
+def hear(heard: list[int], _: UUID, latest: int) -> None:
+    """What a hub would."""
+    heard.append(latest)
+
+
 async def test_a_relay_killed_at_every_step_loses_and_doubles_nothing(
     own_database: str, ledger: Ledger, killing: Callable[[], Awaitable[None]]
 ) -> None:
@@ -130,7 +138,7 @@ async def test_a_relay_killed_at_every_step_loses_and_doubles_nothing(
         openings.append(await ledger.opening(2))
         heard: list[int] = []
         database = Database(own_database, pool_size=1)
-        relay = Relay(database, PostgresBus(own_database), lambda _, latest, heard=heard: heard.append(latest))
+        relay = Relay(database, PostgresBus(own_database), partial(hear, heard))
         came_so_far = await killed_at(step, relay.catch_up(ledger.program_id), killing)
         await database.close()
         again = Database(own_database, pool_size=1)
@@ -153,17 +161,12 @@ async def test_a_relay_whose_connection_is_cut_goes_on_by_itself(own_database: s
     database = Database(own_database, pool_size=1)
     heard = asyncio.Event()
     relay = Relay(database, PostgresBus(own_database), lambda *_: heard.set())
-    cut = f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename <> '{ledger.program_id}'"
-    cut += " AND application_name = 'openberth' AND datname = current_database()"
-
-    async def kill() -> None:
-        await ledger.connection.execute(cut)
 
     for step in (3, 4, 5, 6):
         await ledger.opening()
         relay.ring(ledger.program_id)
         heard.clear()
-        await killed_at(step, relay.catch_up(ledger.program_id), kill)
+        await killed_at(step, relay.catch_up(ledger.program_id), partial(cut, ledger))
         running = asyncio.create_task(relay.run())
         if not heard.is_set():
             await asyncio.wait_for(heard.wait(), PATIENCE)
@@ -233,17 +236,16 @@ async def test_processes_killed_at_random_moments_of_a_load(own_database: str, l
             while not await asked(question):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
-    expired = "SELECT count(*) FROM claims WHERE program_id = $1 AND state = 'expired'"
     loading = asyncio.create_task(load())
     for _ in range(KILLS):
-        numbered, swept = await asked("SELECT max(last_number) FROM log_pages WHERE program_id = $1"), None
+        numbered = await asked("SELECT max(last_number) FROM log_pages WHERE program_id = $1")
         process = await work()
         # From when it is at work, some moment: in a pass, between two, while it sweeps.
         await until(f"SELECT coalesce(max(last_number), 0) > {numbered or 0} FROM log_pages WHERE program_id = $1")
         await asyncio.sleep(draw.uniform(0, 0.15))
         process.kill()
         await process.wait()
-        swept = await asked(expired)
+    swept = await asked("SELECT count(*) FROM claims WHERE program_id = $1 AND state = 'expired'")
     loading.cancel()
     await asyncio.gather(loading, return_exceptions=True)
     assert swept, "no sweeper did anything before it was killed"
