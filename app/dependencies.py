@@ -41,6 +41,7 @@ from app.core.problems import (
 from app.core.rendering import to_json
 from app.core.settings import Settings
 from app.delivery.hub import Hub
+from app.delivery.listener import Passport
 from app.market.desk import Desk, Desks
 
 bearer = HTTPBearer(auto_error=False, description="A key, or an access token got with one.")
@@ -158,6 +159,14 @@ async def caller_of(request: HTTPConnection) -> Caller:
     request.scope[CALLER] = caller
     state_of(request).limits.count(caller.id, request.scope.setdefault(LIMIT_HEADERS, []))
     return caller
+
+
+def passport_of(connection: HTTPConnection) -> Passport:
+    """What this caller, who is known, showed to be let in: for it they are asked for while they stay connected."""
+    authorization = connection.headers.get("authorization")
+    if authorization is None:
+        return Passport(connection.cookies[state_of(connection).site.session_cookie], is_session=True)
+    return Passport(authorization.partition(" ")[2].strip())
 
 
 def requires(action: Action) -> Any:

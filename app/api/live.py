@@ -12,7 +12,6 @@ from fastapi import Depends, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
-from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -25,9 +24,9 @@ from app.api.wire import push_of
 from app.core.problems import BadRequest, Problem
 from app.delivery.frames import message
 from app.delivery.hub import Hub
-from app.delivery.listener import Ended, Passport
+from app.delivery.listener import Ended
 from app.delivery.views import MAX_NUMBER, Wanted
-from app.dependencies import caller_of, requires, state_of, who
+from app.dependencies import caller_of, passport_of, requires, state_of, who
 from app.market.needs import Need
 
 router = face("live")
@@ -55,14 +54,6 @@ async def wanted_of_query(
     return Wanted(**dict(need), own_organization=own_organization, own_claims=own_claims, resume_after=resume_after)
 
 
-def _passport(connection: HTTPConnection) -> Passport:
-    """What the caller, who is known, showed to be let in."""
-    authorization = connection.headers.get("authorization")
-    if authorization is None:
-        return Passport(connection.cookies[state_of(connection).site.session_cookie], is_session=True)
-    return Passport(authorization.partition(" ")[2].strip())
-
-
 @router.get(
     "/live",
     response_class=StreamingResponse,
@@ -76,7 +67,7 @@ async def listen_to_events(
     wanted: Annotated[Wanted, Depends(wanted_of_query)],
 ) -> StreamingResponse:
     """Server-sent events: `snapshot`, `changes`, `heartbeat`, `end`; each `id` is the number it is true at."""
-    listening = state_of(request).hub.listen(caller, wanted, _passport(request))
+    listening = state_of(request).hub.listen(caller, wanted, passport_of(request))
     # Entered here, so that what is wrong is still a problem document and not a broken stream.
     first, listener = await listening.__aenter__()
 
@@ -151,7 +142,7 @@ class LiveSocket:
 async def _tell(websocket: WebSocket, caller: Caller, wanted: Wanted) -> None:
     """Everything, until it ends. Raises Ended, Problem, and what a socket that has gone raises."""
     hub = state_of(websocket).hub
-    async with hub.listen(caller, wanted, _passport(websocket), push_of(websocket.scope)) as (first, listener):
+    async with hub.listen(caller, wanted, passport_of(websocket), push_of(websocket.scope)) as (first, listener):
         for text in first:
             await websocket.send_text(text)
         gone = asyncio.create_task(_until_gone(websocket, listener.end))
