@@ -33,7 +33,7 @@ from bench.stage import Stage, staged
 SOCKETS = 1_000
 MANY_SOCKETS = 5_000
 WAVES_A_SECOND = 20
-FEED_PAUSE = 0.001
+FEED_PAUSE = 0.002
 """Seconds between two changes of the feed: so it is faster than a thousand sockets can be told, and leaves the
 processors to those that tell them."""
 SETTLE_SECONDS = 2.0
