@@ -20,7 +20,8 @@ from typing import cast
 
 import uvloop
 
-_NUMBER = re.compile(rb'"number":(\d+)')
+_NUMBER = re.compile(rb'\{"type":"changes","after":\d+,"number":(\d+)')
+"""Of changes alone: a heartbeat says the number of the last of them once more."""
 AT_ONCE = 100
 """Connections that are being opened at the same time."""
 TEXT, PING = 0x81, 0x89
@@ -125,7 +126,7 @@ class Ear(asyncio.Protocol):
             self.ready.set_result(None)
         elif self._keeps:
             heard.kept.append(payload.decode())
-        if heard.watching and (found := _NUMBER.search(payload, 0, 120)):
+        if heard.watching and (found := _NUMBER.match(payload)):
             number = int(found[1])
             count, _ = heard.waves.get(number, (0, 0.0))
             heard.waves[number] = (count + 1, heard.last)
