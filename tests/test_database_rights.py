@@ -452,6 +452,7 @@ async def test_the_app_role_calls_only_the_functions_that_are_its_own(ledger: Le
         "count_demographics",
         "find_session",
         "find_caller",
+        "find_people",
         "find_person",
         "program_of",
         "number_events",

@@ -103,6 +103,9 @@ def serve(
             server_header=False,
             log_config=logging_at(settings.log_level),
             timeout_graceful_shutdown=10,
+            ws="app.api.wire:SharedFrames",
+            # Compressed, a change would be made anew for every socket, and each would weigh more than twice as much.
+            ws_per_message_deflate=False,
         )
 
 

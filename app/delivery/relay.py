@@ -29,6 +29,8 @@ REST_SECONDS = 0.02
 wrote. A lone event never waits for it."""
 SHARE = 0.1
 """How much of the time passes take at most: a long pass is followed by a longer rest, for the claims' sake."""
+LONGEST_REST_SECONDS = 0.5
+"""But a pass that was only kept waiting, by a busy machine, keeps nobody waiting ten times as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Relay:
                 program_id = next(iter(self._rung))
                 await self.catch_up(program_id)
             took = monotonic() - began
-            await asyncio.sleep(max(REST_SECONDS - took, took * (1 / SHARE - 1)))
+            await asyncio.sleep(min(LONGEST_REST_SECONDS, max(REST_SECONDS - took, took * (1 / SHARE - 1))))
 
     async def catch_up(self, program_id: UUID) -> int:
         """Number all there is of a program; its newest number."""

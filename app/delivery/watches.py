@@ -121,7 +121,8 @@ async def tell_watchers(session: AsyncSession, program_id: UUID, after: int) -> 
     for watch in watches:
         need = Need.model_validate(watch.need)
         for state, before in risen:
-            if before < need.units and state.claimable(need, moment) and terms[state.id].fit(need):
+            its = terms[state.id]
+            if before < need.units and state.claimable(need, moment, its.immediacy) and its.fit(need):
                 told.setdefault(watch.id, []).append(str(state.id))
     if told:
         await session.execute(
