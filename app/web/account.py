@@ -31,8 +31,8 @@ DONE = {
 """What has just been done, by the word that the address brings."""
 
 
-def done(request: Request, what: str) -> Response:
-    """Back to the account, which says what was done."""
+def back_to_account(request: Request, what: str) -> Response:
+    """The account, which says what was done: one of `DONE`."""
     return go(request, f"/account?done={what}")
 
 
@@ -75,4 +75,4 @@ async def end_session(request: Request, looker: Own, session: Session, session_i
     """Sign out elsewhere."""
     if not await account.sign_out(session, looker.caller, only=session_id):
         raise NotFound("You are not signed in there.")
-    return done(request, "session")
+    return back_to_account(request, "session")

@@ -12,7 +12,7 @@ from app.access.roles import Action
 from app.core.problems import Conflict, Invalid, Problem
 from app.dependencies import Ring, Session
 from app.visitors import carry_on
-from app.web.account import done
+from app.web.account import back_to_account
 from app.web.fields import Code, wrong_fields
 from app.web.looker import Looker, looking
 from app.web.pages import page
@@ -91,6 +91,6 @@ async def new_codes(request: Request, looker: Own, session: Session) -> Response
 async def remove(request: Request, looker: Own, session: Session) -> Response:
     """Sign in with the password alone again."""
     token = await account.drop_app(session, looker.caller)
-    response = done(request, "app-removed")
+    response = back_to_account(request, "app-removed")
     carry_on(request, response, token)
     return response

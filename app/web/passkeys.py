@@ -12,7 +12,7 @@ from app.access.sessions import device_name
 from app.core.problems import Conflict, Invalid, NotFound, NotSignedIn, Problem
 from app.dependencies import Session, state_of
 from app.visitors import VisitorOf, carry_on
-from app.web.account import done
+from app.web.account import back_to_account
 from app.web.fields import Credential, Name
 from app.web.languages import N_
 from app.web.looker import Looker, looking
@@ -58,7 +58,7 @@ async def add(
             _, token = await account.keep_passkey(session, site, visitor, looker.caller, credential, name)
     except (NotSignedIn, Invalid, Conflict) as problem:
         return _form(request, name, problem)
-    response = done(request, "passkey")
+    response = back_to_account(request, "passkey")
     carry_on(request, response, token)
     return response
 
@@ -89,6 +89,6 @@ async def remove(request: Request, looker: Own, session: Session, passkey_id: UU
             token = await account.drop_passkey(session, looker.caller, passkey_id)
     except Conflict as problem:
         return await _removal(request, looker, session, passkey_id, problem)
-    response = done(request, "passkey-removed")
+    response = back_to_account(request, "passkey-removed")
     carry_on(request, response, token)
     return response

@@ -11,7 +11,7 @@ from app.access.roles import Action
 from app.core.problems import Invalid, Problem, TooManyTries
 from app.dependencies import state_of
 from app.visitors import VisitorOf, carry_on
-from app.web.account import done
+from app.web.account import back_to_account
 from app.web.fields import Secret, wrong_fields
 from app.web.looker import show, signed_in
 from app.web.pages import page
@@ -64,6 +64,6 @@ async def change(
         token = await account.change_password(door, visitor, caller, old_password, password)
     except (Invalid, TooManyTries) as problem:
         return await _form(request, caller, problem)
-    response = done(request, "password")
+    response = back_to_account(request, "password")
     carry_on(request, response, token)
     return response

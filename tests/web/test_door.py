@@ -46,13 +46,14 @@ async def test_the_program_is_asked_first_and_remembered(browser: Browser, progr
     assert 'id="email"' in (await browser.get("/sign-in")).text
 
 
-@pytest.mark.parametrize("back", ["https://evil.example", "//evil.example", "/\\evil.example"])
-async def test_nobody_is_sent_to_another_site(browser: Browser, program: Program, back: str) -> None:
+async def test_nobody_is_sent_to_another_site(browser: Browser, program: Program) -> None:
     person = await joined(browser, program)
-    response = await sent(browser, "/sign-in", **password_of(person, return_to=back))
+    for back in ("https://evil.example", "//evil.example", "/\\evil.example"):
+        page = await browser.get("/sign-in", params={"program": person.slug, "return_to": back})
+        assert 'name="return_to" value="/"' in page.text
+        assert "evil.example" not in page.text
+    response = await sent(browser, "/sign-in", **password_of(person, return_to="//evil.example"))
     assert (response.status_code, response.headers["location"]) == (303, "/")
-    page = await browser.get(f"/sign-in?program={person.slug}", params={"program": person.slug, "return_to": back})
-    assert "evil.example" not in page.text
 
 
 async def test_after_too_many_tries_it_says_how_long_to_wait(browser: Browser, program: Program) -> None:
@@ -156,18 +157,18 @@ CHANGES: list[tuple[str, str, dict[str, str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "fields"), CHANGES, ids=[f"{each[0]} {each[1][:22]}" for each in CHANGES])
 async def test_what_one_signs_in_with_is_changed_soon_after_signing_in_alone(
-    house: House, browser: Browser, program: Program, method: str, path: str, fields: dict[str, str]
+    house: House, browser: Browser, program: Program
 ) -> None:
     person = await with_totp(browser, program)
     await long_ago(house, person)
-    if method == "GET":
-        response, back = await browser.get(path), path
-    else:
-        response, back = await sent(browser, path, page="/account/app?x=1", **fields), "/account/app%3Fx%3D1"
-    assert response.status_code == 303
-    assert response.headers["location"] == f"/sign-in?return_to={back}&again=true"
+    for method, path, fields in CHANGES:
+        if method == "GET":
+            response, back = await browser.get(path), path
+        else:
+            response, back = await sent(browser, path, page="/account/app?x=1", **fields), "/account/app%3Fx%3D1"
+        assert response.status_code == 303, path
+        assert response.headers["location"] == f"/sign-in?return_to={back}&again=true"
     page = await browser.get(f"/sign-in?program={person.slug}&again=true")
     assert "first show that it is you" in page.text
     factors = (await browser.get("/v1/account")).json()["factors"]

@@ -218,7 +218,7 @@ async def test_nothing_is_left_after_signing_out(site: Site, sign_in: SignIn) ->
     assert await (await answered.value).header_value("clear-site-data") == '"cache", "storage"'
     left = "async () => [localStorage.length, (await caches.keys()).length]"
     assert await page.evaluate(left) == [0, 0]
-    # Chromium does not clear what a tab keeps: pages keep nothing there, and htmx the address of the page that is shown.
+    # Chromium does not clear what a tab keeps. Pages keep nothing there, and htmx the path of the page that is shown.
     assert await page.evaluate("Object.values(sessionStorage)") == ["/sign-in"]
     await page.go_back()
     await page.wait_for_load_state()
