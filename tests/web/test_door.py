@@ -121,6 +121,7 @@ async def test_five_wrong_codes_end_the_sign_in(browser: Browser, program: Progr
     over = await sent(browser, "/sign-in/code", code=person.code(), return_to="/account")
     assert over.status_code == 401
     assert "Start again here" in over.text
+    assert 'id="email"' in over.text
     assert '<input type="hidden" name="return_to" value="/account">' in over.text
 
 
