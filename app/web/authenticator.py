@@ -16,6 +16,7 @@ from app.web.account import back_to_account
 from app.web.fields import Code, wrong_fields
 from app.web.looker import Looker, looking
 from app.web.pages import page
+from app.web.problems import page_with
 from app.web.routing import go, pages
 
 router = pages("account")
@@ -30,8 +31,7 @@ def _picture(uri: str) -> str:
 
 
 def _code_form(request: Request, problem: Problem | None = None) -> Response:
-    wrong = wrong_fields(request, problem)
-    return page(request, "account/app_code.html", problem.status if problem else 200, wrong=wrong)
+    return page_with(request, problem, "account/app_code.html", wrong=wrong_fields(request, problem))
 
 
 def _codes(request: Request, codes: list[str], token: str) -> Response:

@@ -17,6 +17,7 @@ from app.web.languages import N_
 from app.web.looker import standing_of
 from app.web.pages import page
 from app.web.preferences import PROGRAM, remember
+from app.web.problems import page_with
 from app.web.routing import go, pages
 from app.web.sign_in import said, ways
 
@@ -41,10 +42,10 @@ async def _welcome(request: Request, token: str, problem: Problem | None = None)
         standing = await standing_of(session, person.program_id, person.id)
     providers = [(row.slug, row.name) for row in await house.openid_door.choices(standing["slug"])]
     wrong = wrong_fields(request, problem)
-    return page(
+    return page_with(
         request,
+        problem,
         "invitation/welcome.html",
-        problem.status if problem else 200,
         token=token,
         person=person,
         role=Role(person.role),
@@ -57,7 +58,7 @@ async def _welcome(request: Request, token: str, problem: Problem | None = None)
 
 
 def _not_valid(request: Request, problem: NotSignedIn) -> Response:
-    return page(request, "invitation/ask.html", problem.status, problem=said(request, problem, NOT_VALID))
+    return page_with(request, problem, "invitation/ask.html", problem=said(request, problem, NOT_VALID))
 
 
 def _enter(request: Request, program: str, entered: Entered) -> Response:

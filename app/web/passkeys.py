@@ -16,7 +16,7 @@ from app.web.account import back_to_account
 from app.web.fields import Credential, Name
 from app.web.languages import N_
 from app.web.looker import Looker, looking
-from app.web.pages import page
+from app.web.problems import page_with
 from app.web.routing import pages
 from app.web.sign_in import said
 
@@ -32,7 +32,7 @@ ONLY_WAY_IN = N_("This passkey is your only way in. Choose a password first, or 
 def _form(request: Request, name: str, problem: Problem | None = None) -> Response:
     advice = TOO_MANY if isinstance(problem, Conflict) else NOT_KEPT
     told = said(request, problem, advice) if problem else None
-    return page(request, "account/passkey.html", problem.status if problem else 200, name=name, problem=told)
+    return page_with(request, problem, "account/passkey.html", name=name, problem=told)
 
 
 @router.get("/account/passkeys/new")
@@ -70,8 +70,7 @@ async def _removal(
     if not found:
         raise NotFound("You have no such passkey.")
     told = said(request, problem, ONLY_WAY_IN) if problem else None
-    status = problem.status if problem else 200
-    return page(request, "account/passkey_removal.html", status, passkey=found[0], problem=told)
+    return page_with(request, problem, "account/passkey_removal.html", passkey=found[0], problem=told)
 
 
 @router.get("/account/passkeys/{passkey_id}/remove")

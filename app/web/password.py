@@ -14,8 +14,7 @@ from app.visitors import VisitorOf, carry_on
 from app.web.account import back_to_account
 from app.web.fields import Secret, wrong_fields
 from app.web.looker import show, signed_in
-from app.web.pages import page
-from app.web.problems import says
+from app.web.problems import page_with, says
 from app.web.routing import pages
 
 router = pages("account")
@@ -33,10 +32,10 @@ async def _form(request: Request, caller: Caller, problem: Problem | None = None
             # Asked for now, and not once the form is filled in.
             await account.fresh_account(session, caller)
     wrong = wrong_fields(request, problem)
-    return page(
+    return page_with(
         request,
+        problem,
         "account/password.html",
-        problem.status if problem else 200,
         email=person.email,
         has_password=has_password,
         wrong=wrong,

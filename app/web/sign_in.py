@@ -20,7 +20,7 @@ from app.web.languages import N_
 from app.web.looker import Looker, looking
 from app.web.pages import language_of, page
 from app.web.preferences import PROGRAM, ReturnTo, remember
-from app.web.problems import says
+from app.web.problems import page_with, says
 from app.web.routing import go, pages
 
 router = pages("sign-in")
@@ -49,9 +49,11 @@ def said(request: Request, problem: Problem, advice: str) -> dict[str, object]:
     return told if isinstance(problem, TooManyTries) else told | {"advice": language_of(request).gettext(advice)}
 
 
-def _which_program(request: Request, typed: str, back: str, *, wrong: bool) -> Response:
+def _which_program(
+    request: Request, typed: str, back: str, *, wrong: bool, said: dict[str, object] | None = None
+) -> Response:
     status = 422 if wrong else 200
-    return page(request, "sign_in/program.html", status, program=typed, return_to=back, wrong=wrong)
+    return page(request, "sign_in/program.html", status, program=typed, return_to=back, wrong=wrong, problem=said)
 
 
 async def _door(
@@ -64,17 +66,18 @@ async def _door(
     email: str = "",
     again: bool = False,
 ) -> Response:
+    told = said(request, problem, advice) if problem else None
     if not _SHORT_NAME.fullmatch(program):
-        return _which_program(request, program, back, wrong=bool(program))
+        return _which_program(request, program, back, wrong=bool(program), said=told)
     providers = [(row.slug, row.name) for row in await state_of(request).openid_door.choices(program)]
-    return page(
+    return page_with(
         request,
+        problem,
         "sign_in/sign_in.html",
-        problem.status if problem else 200,
         program=program,
         return_to=back,
         ways=ways(program, providers, back),
-        problem=said(request, problem, advice) if problem else None,
+        problem=told,
         email=email,
         again=again,
     )
@@ -167,7 +170,7 @@ async def with_code(
         return await _door(request, request.cookies.get(PROGRAM, ""), back, problem=problem)
     except (NotSignedIn, TooManyTries) as problem:
         told = said(request, problem, CHECK_CODE)
-        return page(request, "sign_in/code.html", problem.status, problem=told, recovery=recovery, return_to=back)
+        return page_with(request, problem, "sign_in/code.html", problem=told, recovery=recovery, return_to=back)
     response = go(request, back)
     let_in(request, response, entered)
     return response

@@ -56,6 +56,7 @@ async def site(shared_database: str) -> AsyncIterator[Site]:
         rate_limit_address="100000/minute",
         rate_limit="100000/minute",
         public_url=address,
+        allow_local_issuers=True,
     )
     app = create_app(settings)
     server.config.app = app
