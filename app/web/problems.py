@@ -83,7 +83,7 @@ def says(request: Request, problem: Problem) -> dict[str, Any]:
 
 
 def page_with(request: Request, problem: Problem | None, template: str, /, **values: Any) -> Response:
-    """A form's page, shown again where there is a problem: with its status, and how long to wait before the next try."""
+    """A form's page, shown again where there is a problem: with its status, and the wait before the next try."""
     response = page(request, template, problem.status if problem else 200, **values)
     response.headers.update(problem.headers if problem else {})
     return response

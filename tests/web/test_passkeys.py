@@ -18,11 +18,12 @@ async def test_a_passkey_from_the_invitation_on(site: Site, chromium: Chromium, 
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         phone = await Phone.of(page)
+        # The link may be opened where its page is already; and its token is not in the history afterwards.
+        await page.goto("/invitation")
         await page.goto(f"/invitation#{person.token}")
         await expect(page.locator("h1")).to_have_text("Welcome, Robin Alder")
-        # Nor is it in the history; and the link may be opened where the page is already.
         await page.go_back()
-        assert person.token not in page.url
+        assert page.url == f"{site.address}/invitation"
         await page.goto(f"/invitation#{person.token}")
         await page.click("text=Accept with a passkey")
         await page.wait_for_url(lambda url: "/invitation" not in url)
