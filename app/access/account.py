@@ -25,7 +25,7 @@ from app.core.problems import Conflict, Forbidden, Invalid, NotFound
 FRESH = timedelta(minutes=15)
 
 
-WRONG_BEFORE = "This is not your password."
+OLD_ONE_WRONG = "This is not your password."
 
 
 class SignInAgain(Forbidden):
@@ -83,7 +83,7 @@ async def change_password(door: Door, visitor: Visitor, caller: Caller, old: str
         tries = at_account(door.database, f"change:{caller.id}", visitor.address, str(caller.session_id))
         await tries.count()
         if not await passwords.verified(stored, old or ""):
-            raise Invalid.at("old_password", WRONG_BEFORE)
+            raise Invalid.at("old_password", OLD_ONE_WRONG)
         await tries.succeeded()
     await passwords.check_new(new, person.email, person.name)
     hash = await passwords.hashed(new)

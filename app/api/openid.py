@@ -165,7 +165,7 @@ async def list_choices(request: Request, program: ProgramSlug) -> ChoicesOut:
     )
 
 
-def _for_a_person(request: Request) -> None:
+async def _for_a_person(request: Request) -> None:
     """A browser is sent here, and no script of a page reads the answer: what goes wrong is told to the person."""
     request.scope[PERSON] = "text/html" in request.headers.get("accept", "")
 

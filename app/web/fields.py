@@ -7,7 +7,7 @@ from fastapi import Request
 from pydantic import Json, StringConstraints
 
 from app.access import passwords, totp
-from app.access.account import WRONG_BEFORE
+from app.access.account import OLD_ONE_WRONG
 from app.core.problems import Problem
 from app.web.languages import N_
 from app.web.pages import language_of
@@ -29,7 +29,7 @@ _WORDS: Mapping[str, str] = {
         "Too easy to guess: it is well known, or made of your name or a simple pattern. Take a few words that don’t"
         " belong together."
     ),
-    WRONG_BEFORE: N_("This is not your password now."),
+    OLD_ONE_WRONG: N_("This is not your password now."),
     totp.WRONG: N_("This is not the code that your app shows now. Wait for the next one, and type that."),
 }
 
