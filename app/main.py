@@ -44,6 +44,7 @@ from app.core.settings import Settings, parse_quota
 from app.dependencies import State, WithLimits
 from app.market.desk import Desks
 from app.web import account as account_page
+from app.web import authenticator, invitation, passkeys, password, preferences
 from app.web import home as home_page
 from app.web import offline as offline_page
 from app.web import sign_in as sign_in_page
@@ -77,7 +78,17 @@ FACES = (
     operations,
 )
 
-PAGES = (home_page, sign_in_page, account_page, offline_page)
+PAGES = (
+    home_page,
+    preferences,
+    sign_in_page,
+    invitation,
+    account_page,
+    password,
+    passkeys,
+    authenticator,
+    offline_page,
+)
 """What people see, after what systems call: their routes are in nobody's way."""
 
 DESCRIPTION = """Providers publish what is open **now**; case managers claim it **in one call**.
