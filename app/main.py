@@ -41,6 +41,10 @@ from app.core.settings import Settings, parse_quota
 from app.dependencies import State, WithLimits
 from app.market.desk import Desks
 from app.web import account as account_page
+from app.web import desk as desk_page
+from app.web import desk_claims as desk_claims_page
+from app.web import desk_publish as desk_publish_page
+from app.web import desk_services as desk_services_page
 from app.web import home as home_page
 from app.web import sign_in as sign_in_page
 from app.web.problems import problem_page
@@ -71,7 +75,15 @@ FACES = (
     operations,
 )
 
-PAGES = (home_page, sign_in_page, account_page)
+PAGES = (
+    home_page,
+    sign_in_page,
+    account_page,
+    desk_page,
+    desk_claims_page,
+    desk_publish_page,
+    desk_services_page,
+)
 """What people see, after what systems call: their routes are in nobody's way."""
 
 DESCRIPTION = """Providers publish what is open **now**; case managers claim it **in one call**.

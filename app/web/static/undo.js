@@ -1,0 +1,117 @@
+// Steps that can be taken back for a few seconds. A claim's state never goes back, so until then nothing is sent, and
+// nothing is shown as done. Whoever leaves the page means it: what waits is sent at once.
+
+import { say } from "./page.js";
+
+const SECONDS = 5;
+const DOUBLE_TAP = 500;
+const jobs = new Set();
+
+/** Take over every form with `data-undo`. `look` reads the desk anew. */
+export function keepSteps(live, look) {
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!form.dataset.undo) return;
+    event.preventDefault();
+    begin(form, event.submitter);
+  });
+
+  function begin(form, button) {
+    const place = form.closest(".steps");
+    const job = { place, button, before: [...place.childNodes], action: form.action, begun: Date.now() };
+    job.body = new URLSearchParams(new FormData(form, button));
+    const undo = document.createElement("button");
+    const left = document.createElement("span");
+    const bar = document.createElement("progress");
+    undo.type = "button";
+    undo.className = "undo";
+    undo.id = `undo-${place.id}`;
+    left.setAttribute("aria-hidden", "true");
+    bar.setAttribute("aria-hidden", "true");
+    bar.max = SECONDS;
+    undo.append(form.dataset.undo, " ", left, bar);
+    // A double tap is one: its second half must not take back its first.
+    undo.addEventListener("click", () => { if (Date.now() - job.begun > DOUBLE_TAP) takeBack(job); });
+    place.dataset.mine = "";
+    place.replaceChildren(undo);
+    undo.focus({ preventScroll: true });
+    say(form.dataset.undo);
+    const tick = () => {
+      const rest = SECONDS - (Date.now() - job.begun) / 1000;
+      bar.value = Math.max(0, rest);
+      left.textContent = `(${Math.max(0, Math.ceil(rest))})`;
+      if (rest <= 0) send(job);
+    };
+    job.clock = setInterval(tick, 100);
+    tick();
+    jobs.add(job);
+  }
+
+  function over(job) {
+    clearInterval(job.clock);
+    jobs.delete(job);
+    delete job.place.dataset.mine;
+  }
+
+  function takeBack(job) {
+    over(job);
+    job.place.replaceChildren(...job.before);
+    job.place.classList.remove("failed");
+    job.button.focus({ preventScroll: true });
+    look();
+  }
+
+  async function send(job) {
+    clearInterval(job.clock);
+    if (job.sending) return;
+    job.sending = true;
+    job.place.querySelector("button")?.setAttribute("disabled", "");
+    // From an element of its own: one that has a request under way would drop all but the last of those that wait.
+    const source = live.appendChild(document.createElement("i"));
+    try {
+      // Before the answer is shown: it is about this place too.
+      source.addEventListener("htmx:beforeSwap", () => leave(job), { once: true });
+      await htmx.ajax("POST", job.action, { source, target: "#desk", swap: "morph:outerHTML", values: values(job.body) });
+    } catch {
+      failed(job);
+      return;
+    } finally {
+      job.sending = false;
+      source.remove();
+    }
+    look();
+  }
+
+  /** The answer is here, whatever it says: what can be done now is for the desk to show. */
+  function leave(job) {
+    over(job);
+    job.place.classList.remove("failed");
+    job.place.replaceChildren(...job.before);
+  }
+
+  function failed(job) {
+    const words = document.createElement("p");
+    const again = document.createElement("button");
+    words.textContent = live.dataset.notSent;
+    again.type = "button";
+    again.className = "main";
+    again.textContent = live.dataset.sendAgain;
+    again.addEventListener("click", () => send(job));
+    job.place.classList.add("failed");
+    job.place.replaceChildren(words, again);
+    // The claim may be gone from the desk meanwhile. That this was not sent is still to be said.
+    if (!job.place.isConnected) document.getElementById("notices").append(job.place);
+    say(words.textContent);
+  }
+
+  const values = (body) => Object.fromEntries(body);
+
+  function flush() {
+    for (const job of [...jobs]) {
+      if (!job.sending && navigator.sendBeacon(job.action, job.body)) leave(job);
+    }
+  }
+  addEventListener("pagehide", flush);
+  document.addEventListener("visibilitychange", () => { if (document.hidden) flush(); });
+  addEventListener("online", () => { for (const job of [...jobs]) if (job.place.classList.contains("failed")) send(job); });
+}
