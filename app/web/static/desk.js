@@ -13,31 +13,37 @@ Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) => !(name 
 
 // One reading at a time, and another after it if something changed meanwhile. What was read before something that was
 // done here answered is older than what that showed, and is thrown away.
-let reading = false;
+let reading = null;
 let again = false;
 let done = 0;
 let begun = 0;
 
-export async function look() {
+/** Read the desk anew; resolves when it shows what is so now. */
+function look() {
   again = true;
-  if (reading) return;
-  reading = true;
+  return reading ??= readings();
+}
+
+async function readings() {
   while (again) {
     again = false;
     begun = done;
     await htmx.ajax("GET", "/desk", { source: live, target: "#desk", swap: "morph:outerHTML" }).catch(() => {});
-    await new Promise((rest) => setTimeout(rest, 150));
+    if (again) await new Promise((rest) => setTimeout(rest, 150));
   }
-  reading = false;
+  reading = null;
 }
 
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  if (detail.target.id !== "desk") return;
-  if (detail.requestConfig.verb === "get") {
-    if (begun !== done) { detail.shouldSwap = false; again = true; }
-  } else {
+  const read = detail.requestConfig.verb === "get";
+  if (read && begun !== done) {
+    detail.shouldSwap = false;
+    again = true;
+  } else if (!read) {
     done += 1;
-    document.getElementById("notices").replaceChildren();
+    // What was refused is explained above all, and how things are now is shown beneath.
+    if (detail.target.id === "notices") look();
+    else document.getElementById("notices").replaceChildren();
   }
 });
 
@@ -61,28 +67,45 @@ function shown() {
 }
 
 document.addEventListener("htmx:afterSettle", ({ detail }) => {
-  if (!desk()) return;
   shown();
-  const card = detail.requestConfig?.path?.endsWith("/adjust") && document.getElementById(detail.elt?.closest?.(".opening")?.id);
-  if (card) say(card.dataset.aloud);
+  if (detail.target.matches(".meet")) document.getElementById(detail.target.id)?.focus({ preventScroll: true });
+  const counter = detail.requestConfig.elt.closest(".counter");
+  if (counter) say(counter.closest(".opening").dataset.aloud);
 });
 shown();
 
 // The stream says that something changed. Without it the desk says so: it must not look live when it isn't.
 const unheard = document.getElementById("unheard");
+let source = null;
 let silence = 0;
+let pause = 0;
 
-function connect(after = 0) {
-  const source = new EventSource(live.dataset.live);
-  const lost = () => { silence ||= setTimeout(() => { unheard.hidden = false; }, 3000); };
-  const anew = () => { source.close(); lost(); setTimeout(connect, Math.min(after + 1000, 30000), Math.min(after + 1000, 30000)); };
-  source.onopen = () => { clearTimeout(silence); silence = 0; unheard.hidden = true; after = 0; look(); };
-  source.onerror = () => (source.readyState === EventSource.CLOSED ? anew() : lost());
-  source.addEventListener("parts", look);
+function connect() {
+  source = new EventSource(live.dataset.live);
+  source.addEventListener("open", () => {
+    clearTimeout(silence);
+    silence = pause = 0;
+    unheard.hidden = true;
+    look();
+  });
+  source.addEventListener("error", () => (source.readyState === EventSource.CLOSED ? anew() : unsure()));
   source.addEventListener("end", anew);
-  addEventListener("pagehide", () => source.close(), { once: true });
+  source.addEventListener("parts", look);
 }
+
+function unsure() {
+  silence ||= setTimeout(() => { unheard.hidden = false; }, 3000);
+}
+
+function anew() {
+  source.close();
+  unsure();
+  pause = Math.min(pause + 1000, 15000);
+  setTimeout(connect, pause);
+}
+
 connect();
+addEventListener("pagehide", () => source.close());
 addEventListener("pageshow", ({ persisted }) => { if (persisted) connect(); });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
 
@@ -109,7 +132,8 @@ tellSound();
 document.addEventListener("submit", (event) => {
   if (!("hide" in event.target.dataset)) return;
   event.preventDefault();
-  delete event.target.closest("[data-mine]").dataset.mine;
-  look();
+  const told = event.target.closest("[data-mine]");
+  delete told.dataset.mine;
+  look().then(() => document.getElementById(told.id)?.querySelector("button")?.focus({ preventScroll: true }));
 });
 keepSteps(live, look);

@@ -47,16 +47,8 @@ export function keepSteps(live, look) {
     jobs.add(job);
   }
 
-  function over(job) {
-    clearInterval(job.clock);
-    jobs.delete(job);
-    delete job.place.dataset.mine;
-  }
-
   function takeBack(job) {
-    over(job);
-    job.place.replaceChildren(...job.before);
-    job.place.classList.remove("failed");
+    leave(job);
     job.button.focus({ preventScroll: true });
     look();
   }
@@ -65,28 +57,34 @@ export function keepSteps(live, look) {
     clearInterval(job.clock);
     if (job.sending) return;
     job.sending = true;
-    job.place.querySelector("button")?.setAttribute("disabled", "");
     // From an element of its own: one that has a request under way would drop all but the last of those that wait.
-    const source = live.appendChild(document.createElement("i"));
+    job.source = live.appendChild(document.createElement("i"));
     try {
-      // Before the answer is shown: it is about this place too.
-      source.addEventListener("htmx:beforeSwap", () => leave(job), { once: true });
-      await htmx.ajax("POST", job.action, { source, target: "#desk", swap: "morph:outerHTML", values: values(job.body) });
+      await htmx.ajax("POST", job.action, {
+        source: job.source, target: "#desk", swap: "morph:outerHTML", values: Object.fromEntries(job.body),
+      });
     } catch {
       failed(job);
-      return;
-    } finally {
-      job.sending = false;
-      source.remove();
     }
-    look();
+    job.sending = false;
+    job.source.remove();
   }
 
-  /** The answer is here, whatever it says: what can be done now is for the desk to show. */
+  // The answer is here, whatever it says: what can be done now is for the desk to show.
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const job = [...jobs].find((each) => each.source === detail.requestConfig.elt);
+    if (job) leave(job);
+  });
+
   function leave(job) {
-    over(job);
+    const watched = job.place.contains(document.activeElement);
+    clearInterval(job.clock);
+    jobs.delete(job);
+    delete job.place.dataset.mine;
     job.place.classList.remove("failed");
     job.place.replaceChildren(...job.before);
+    // Not on a button: whoever presses a key once too often must not take the next step.
+    if (watched) job.place.closest(".claim")?.focus({ preventScroll: true });
   }
 
   function failed(job) {
@@ -103,8 +101,6 @@ export function keepSteps(live, look) {
     if (!job.place.isConnected) document.getElementById("notices").append(job.place);
     say(words.textContent);
   }
-
-  const values = (body) => Object.fromEntries(body);
 
   function flush() {
     for (const job of [...jobs]) {
