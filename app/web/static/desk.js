@@ -118,11 +118,12 @@ function tellSound() {
   sound.textContent = wanted() ? (allowed() ? sound.dataset.on : sound.dataset.waits) : sound.dataset.off;
 }
 
-for (const touched of ["pointerdown", "keydown"]) {
+// Only once the finger is up again: nothing may move under it.
+for (const touched of ["click", "keyup"]) {
   addEventListener(touched, async () => { if (wanted() && !allowed()) { await allow(); tellSound(); } });
 }
 sound.addEventListener("click", async () => {
-  const on = !wanted() || sound.textContent === sound.dataset.waits;
+  const on = !wanted() || !allowed();
   want(on);
   if (on) { await allow(); chime(); }
   tellSound();
