@@ -130,8 +130,8 @@ async def change(request: Request, looker: Publisher, session: Session, opening_
     try:
         terms = terms_of(fields, looker.zone)
         changed = {name: value for name, value in terms.items() if name in mine}
-        if any(name.startswith("is_") for name in mine):
-            changed["attributes"] = terms["attributes"]
+        answered = {name: answer for name, answer in terms["attributes"].items() if f"is_{name}" in mine}
+        changed |= {"attributes": answered} if answered else {}
         if changed:
             async with session.begin_nested():
                 await openings.change(session, looker.caller, opening_id, version, changed)
