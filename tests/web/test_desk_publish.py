@@ -1,6 +1,7 @@
 """Publishing an opening from the desk in seconds, changing its terms, adding a service."""
 
 from time import monotonic
+from typing import Any
 
 import pytest
 from playwright.async_api import expect
@@ -9,13 +10,13 @@ from app.access.roles import Role
 from tests.support import Program
 from tests.web.conftest import SignIn, Site, faults
 
-TERMS = {"minimum_age": 18, "languages": ["en", "es"], "attributes": {"pets": "yes", "couples": "no"}}
+TERMS: dict[str, Any] = {"minimum_age": 18, "languages": ["en", "es"], "attributes": {"pets": "yes", "couples": "no"}}
 
 
-async def published(town: Program) -> list[dict[str, object]]:
+async def published(town: Program) -> list[dict[str, Any]]:
     """The provider's openings, as published."""
     found = await town.call("GET", f"/v1/organizations/{town.provider_id}/openings")
-    items: list[dict[str, object]] = found.json()["items"]
+    items: list[dict[str, Any]] = found.json()["items"]
     return items
 
 

@@ -5,6 +5,7 @@ import { allow, allowed, chime, want, wanted } from "./chime.js";
 import { keepSteps } from "./undo.js";
 
 const live = document.getElementById("desk-live");
+const unheard = document.getElementById("unheard");
 const desk = () => document.getElementById("desk");
 
 // What one is in the middle of stays as it is when the desk is read anew: what was opened, ticked, told or can be undone.
@@ -36,7 +37,11 @@ async function readings() {
 
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   const read = detail.requestConfig.verb === "get";
-  if (read && begun !== done) {
+  if (detail.xhr.status >= 400 && detail.target.id !== "notices") {
+    // Not ours, but of something between us: no part of the desk.
+    detail.shouldSwap = false;
+    unheard.hidden = false;
+  } else if (read && begun !== done) {
     detail.shouldSwap = false;
     again = true;
   } else if (!read) {
@@ -75,7 +80,6 @@ document.addEventListener("htmx:afterSettle", ({ detail }) => {
 shown();
 
 // The stream says that something changed. Without it the desk says so: it must not look live when it isn't.
-const unheard = document.getElementById("unheard");
 let source = null;
 let silence = 0;
 let pause = 0;

@@ -31,7 +31,7 @@ export function keepSteps(live, look) {
     bar.max = SECONDS;
     undo.append(form.dataset.undo, " ", left, bar);
     // A double tap is one: its second half must not take back its first.
-    undo.addEventListener("click", () => { if (Date.now() - job.begun > DOUBLE_TAP) takeBack(job); });
+    undo.addEventListener("click", () => { if (Date.now() - job.begun > DOUBLE_TAP && !job.sending) takeBack(job); });
     place.dataset.mine = "";
     place.replaceChildren(undo);
     undo.focus({ preventScroll: true });
@@ -70,10 +70,11 @@ export function keepSteps(live, look) {
     job.source.remove();
   }
 
-  // The answer is here, whatever it says: what can be done now is for the desk to show.
+  // The answer is here, whatever it says: what can be done now is for the desk to show. One that is not ours is none.
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     const job = [...jobs].find((each) => each.source === detail.requestConfig.elt);
-    if (job) leave(job);
+    if (job && detail.shouldSwap) leave(job);
+    else if (job) failed(job);
   });
 
   function leave(job) {
@@ -102,9 +103,10 @@ export function keepSteps(live, look) {
     say(words.textContent);
   }
 
+  // What is on its way may be cut off with the page, so it is sent too: a step that is told twice is taken once.
   function flush() {
     for (const job of [...jobs]) {
-      if (!job.sending && navigator.sendBeacon(job.action, job.body)) leave(job);
+      if (navigator.sendBeacon(job.action, job.body)) leave(job);
     }
   }
   addEventListener("pagehide", flush);
