@@ -145,7 +145,7 @@ async def test_a_claim_appears_by_itself_and_rings(sign_in: SignIn, town: Progra
     (claim, first), *others = [await appears() for _ in range(3)]
     # The best of three: a machine that is busy with other tests is no slow desk.
     assert min(first, *(took for _, took in others)) < 1
-    assert await page.evaluate("rings") == 6
+    await page.wait_for_function("rings === 6")
     card = page.locator(f"#claim-{claim['id']}")
     await expect(card).to_contain_text("2 beds")
     await expect(card).to_contain_text("Held until")
@@ -235,6 +235,20 @@ async def test_without_a_connection_nothing_looks_done(sign_in: SignIn, town: Pr
     assert await state(town, claim) == "arrived"
     # The browser's own complaints that it is offline.
     opened.wrong.clear()
+
+
+async def test_an_error_of_something_in_between_is_no_answer(sign_in: SignIn, town: Program) -> None:
+    opening = await town.opening(2)
+    claim = await confirmed(town, opening)
+    page = (await at_desk(sign_in)).page
+    await page.route("**/arrive", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
+    await page.click(f"#arrive-{claim['id']}")
+    await later(page)
+    await expect(page.locator(f"#steps-{claim['id']}")).to_contain_text("Not sent")
+    await expect(number(page, opening)).to_have_text("1")
+    await page.unroute("**/arrive")
+    await page.click(f"#steps-{claim['id']} >> text=Send again")
+    await expect(page.locator(f"#complete-{claim['id']}")).to_be_visible()
 
 
 async def test_a_decline_has_its_reason_and_finds_another_place(sign_in: SignIn, town: Program) -> None:
