@@ -43,12 +43,8 @@ from app.core.keyring import Keyring, MasterKeys
 from app.core.settings import Settings, parse_quota
 from app.dependencies import State, WithLimits
 from app.market.desk import Desks
-from app.web import account as account_page
-from app.web import authenticator, invitation, passkeys, password, preferences
-from app.web import home as home_page
-from app.web import offline as offline_page
-from app.web import sign_in as sign_in_page
 from app.web.problems import problem_page
+from app.web.site import PAGES
 from app.worker import counting, working
 
 FACES = (
@@ -77,19 +73,6 @@ FACES = (
     trail,
     operations,
 )
-
-PAGES = (
-    home_page,
-    preferences,
-    sign_in_page,
-    invitation,
-    account_page,
-    password,
-    passkeys,
-    authenticator,
-    offline_page,
-)
-"""What people see, after what systems call: their routes are in nobody's way."""
 
 DESCRIPTION = """Providers publish what is open **now**; case managers claim it **in one call**.
 There is no waiting list: a claim is `201 held`, or `409` with what is open instead."""

@@ -23,7 +23,7 @@ SAYS: Mapping[str, tuple[str, str]] = {
     "cross-site": (N_("This came from another site"), N_("Open the page here, and try again.")),
     "not-found": (N_("There is no such page"), N_("It may be gone, or not yours to see.")),
     "conflict": (N_("This can't be done as things are now"), N_("Look again: something has changed.")),
-    "below-taken": (N_("More places than that are taken"), N_("The total can't be less than what people hold.")),
+    "below-taken": (N_("More places than that are taken"), N_("If a place is gone, decline its claim.")),
     "wrong-state": (N_("This has changed meanwhile"), N_("Look at where it stands now.")),
     "no-opening": (N_("Somebody was first"), N_("No place is held. Here is what is open instead.")),
     "too-many-holds": (
