@@ -235,8 +235,9 @@ async def test_it_is_told_within_a_moment_of_the_commit(lively: Program, servers
             began = perf_counter()
             await told(socket, "opening.changed")
             took.append(perf_counter() - began)
-    # From the answer on one process to the socket on the other; some milliseconds on a quiet machine.
-    assert sorted(took)[5] < 0.15, took
+    # From the answer on one process to the socket on the other: woken by the bus, not found by looking every few
+    # seconds. How fast that is, `make bench` says.
+    assert sorted(took)[5] < LOOK_SECONDS / 3, took
 
 
 async def sse(http: AsyncClient, program: Program, **query: Any) -> list[tuple[str, str, dict[str, Any]]]:
