@@ -16,6 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from app.access.roles import Role
+from app.delivery.relay import LOOK_SECONDS
 from tests.live.board import Board, address, at, dial, heard, latest, listening
 from tests.live.conftest import Servers
 from tests.support import Program
