@@ -41,6 +41,8 @@ from app.core.settings import Settings, parse_quota
 from app.dependencies import State, WithLimits
 from app.market.desk import Desks
 from app.web import account as account_page
+from app.web import consent as consent_page
+from app.web import consent_keeping, my_claims, my_claims_one, my_claims_person
 from app.web import home as home_page
 from app.web import sign_in as sign_in_page
 from app.web.problems import problem_page
@@ -71,7 +73,17 @@ FACES = (
     operations,
 )
 
-PAGES = (home_page, sign_in_page, account_page)
+PAGES = (
+    home_page,
+    sign_in_page,
+    account_page,
+    # Before one claim: `/claims/past` is no claim's id.
+    my_claims,
+    my_claims_person,
+    my_claims_one,
+    consent_page,
+    consent_keeping,
+)
 """What people see, after what systems call: their routes are in nobody's way."""
 
 DESCRIPTION = """Providers publish what is open **now**; case managers claim it **in one call**.

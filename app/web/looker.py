@@ -50,6 +50,22 @@ async def _look_up(session: AsyncSession, caller: Caller) -> Looker:
     return Looker(caller, row.name, row.organization, row.program, zone(row.time_zone))
 
 
+async def person_of(request: Request, action: Action) -> Caller:
+    """Who is signed in, if the permission table lets them do `action`, without a transaction: for a stream, or for what
+    waits for the desk. Raises SignedOut, Forbidden, TooManyRequests.
+    """
+    try:
+        caller = await caller_of(request)
+    except Unauthorized:
+        raise SignedOut from None
+    if caller.session_id is None:
+        # A key has no name to greet and no page of its own.
+        raise SignedOut
+    caller.require(action)
+    request.state.caller = caller
+    return caller
+
+
 def looking(action: Action) -> Any:
     """A dependency: who looks at a page, if the permission table lets them do `action`.
 
@@ -57,16 +73,7 @@ def looking(action: Action) -> Any:
     """
 
     async def person(request: Request) -> Caller:
-        try:
-            caller = await caller_of(request)
-        except Unauthorized:
-            raise SignedOut from None
-        if caller.session_id is None:
-            # A key has no name to greet and no page of its own.
-            raise SignedOut
-        caller.require(action)
-        request.state.caller = caller
-        return caller
+        return await person_of(request, action)
 
     async def looker(request: Request, _: Annotated[Caller, Depends(person)], session: Session) -> Looker:
         found = request.scope[LOOKER] = await _look_up(session, request.state.caller)
