@@ -51,9 +51,7 @@ async def participant_of(session: AsyncSession, caller: Caller, claim_id: UUID) 
         await session.execute(
             select(Bundle.participant_id)
             .join(Claim, and_(Claim.program_id == Bundle.program_id, Claim.bundle_id == Bundle.id))
-            .where(
-                Claim.program_id == caller.program_id, Claim.id == claim_id, caller.where(Action.STEER_CLAIM, Claim)
-            )
+            .where(Claim.program_id == caller.program_id, Claim.id == claim_id, caller.where(Action.STEER_CLAIM, Claim))
         )
     ).one_or_none()
     if row is None:

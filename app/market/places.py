@@ -40,7 +40,5 @@ async def places(session: AsyncSession, caller: Caller, opening_ids: Iterable[UU
         location: Location | None = row.Location
         secret = row.Opening.confidential or (location is not None and location.masked)
         hidden = secret and row.Opening.organization_id != caller.organization_id
-        found[row.Opening.id] = Place(
-            row.Opening, row.Service, row.Organization, None if hidden else location, hidden
-        )
+        found[row.Opening.id] = Place(row.Opening, row.Service, row.Organization, None if hidden else location, hidden)
     return found

@@ -70,9 +70,7 @@ async def over(
     request: Request, looker: Worker, session: Session, whose: Whose = "mine", cursor: Cursor = None
 ) -> Response:
     """The claims that are over, newest first."""
-    found = await past(
-        session, looker.caller, mine=whose == "mine", before=id_from_cursor(cursor), limit=A_PAGE + 1
-    )
+    found = await past(session, looker.caller, mine=whose == "mine", before=id_from_cursor(cursor), limit=A_PAGE + 1)
     following = to_cursor(found[A_PAGE - 1]["id"]) if len(found) > A_PAGE else None
     claims = await shown(session, looker.caller, found[:A_PAGE])
     return page(request, "claims/past.html", whose=whose, claims=claims, following=following)

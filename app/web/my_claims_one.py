@@ -11,6 +11,7 @@ from app.access.idempotency import Asked
 from app.access.roles import Action
 from app.core.ids import new_id
 from app.core.problems import NotFound
+from app.core.rendering import to_json
 from app.dependencies import Session, desk_of, state_of
 from app.market import claims
 from app.market.calls import Call
@@ -42,6 +43,7 @@ async def _facts(session: Any, looker: Looker, claim_id: UUID) -> dict[str, Any]
     return {
         "it": it,
         "others": others,
+        "searched": lost,
         "offered": offered,
         "key": new_id(),
         "knows_person": await _knows_person(session, looker, claim_id),
@@ -152,7 +154,7 @@ async def again(
     body: dict[str, Any] = {"items": [{"opening_id": opening_id, "units": before["units"]}]}
     if participant_id is not None:
         body["participant"] = participant_id
-    asked = Asked("POST", "/v1/claims", orjson.dumps(body))
+    asked = Asked("POST", "/v1/claims", to_json(body))
     call = Call(caller, str(key), asked, participant_id, (WantedItem(before["units"], opening_id=opening_id),))
     answer = await desk_of(request, caller).claim(call)
     told = orjson.loads(answer.body)

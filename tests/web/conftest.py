@@ -109,10 +109,11 @@ async def sign_in(site: Site, chromium: Browser, town: Program) -> AsyncIterator
         width: int = 390,
         height: int = 844,
         program: Program | None = None,
+        organization_id: str | None = None,
         **context: Any,
     ) -> Opened:
         place = program or town
-        owner = place.provider_id if role is Role.PROVIDER else place.agency_id
+        owner = organization_id or (place.provider_id if role is Role.PROVIDER else place.agency_id)
         person = await invited(place, role, organization_id=str(owner))
         await accept(site, person)
         seen = {"base_url": site.address, "viewport": {"width": width, "height": height}, "locale": "en-US"}
