@@ -1,4 +1,4 @@
-"""A consent in the looker's language: what is told, what is missing, and the statements, beside the text that is signed.
+"""A consent in the looker's language: what is told, what is missing, and the statements that are signed.
 
 What is signed and kept is the text of `app/casework/terms.py`. A test sees that nothing here is older than that.
 """

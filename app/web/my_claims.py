@@ -8,7 +8,6 @@ from fastapi import Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from app.access.roles import Action
-from app.api.fields import Cursor, id_from_cursor, to_cursor
 from app.delivery.views import Wanted
 from app.dependencies import Session
 from app.market.own_claims import past
@@ -67,10 +66,10 @@ def _changed(message: dict[str, Any]) -> str:
 
 @router.get("/claims/past")
 async def over(
-    request: Request, looker: Worker, session: Session, whose: Whose = "mine", cursor: Cursor = None
+    request: Request, looker: Worker, session: Session, whose: Whose = "mine", before: UUID | None = None
 ) -> Response:
-    """The claims that are over, newest first."""
-    found = await past(session, looker.caller, mine=whose == "mine", before=id_from_cursor(cursor), limit=A_PAGE + 1)
-    following = to_cursor(found[A_PAGE - 1]["id"]) if len(found) > A_PAGE else None
+    """The claims that are over, newest first; `before`: those made before this one."""
+    found = await past(session, looker.caller, mine=whose == "mine", before=before, limit=A_PAGE + 1)
+    following = found[A_PAGE - 1]["id"] if len(found) > A_PAGE else None
     claims = await shown(session, looker.caller, found[:A_PAGE])
     return page(request, "claims/past.html", whose=whose, claims=claims, following=following)

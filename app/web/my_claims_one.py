@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from app.access.idempotency import Asked
 from app.access.roles import Action
+from app.casework.participants import get_participant
 from app.core.ids import new_id
 from app.core.problems import NotFound
 from app.core.rendering import to_json
@@ -18,9 +19,8 @@ from app.market.calls import Call
 from app.market.calls import Wanted as WantedItem
 from app.market.own_claims import participant_of
 from app.market.vocabulary import ClaimState
-from app.casework.participants import get_participant
 from app.web.live import number_now
-from app.web.looker import Looker, looking, person_of
+from app.web.looker import Looker, person_of
 from app.web.my_claims import Whose, Worker, claims_part
 from app.web.my_claims_shown import one
 from app.web.pages import language_of, page

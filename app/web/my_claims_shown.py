@@ -1,4 +1,4 @@
-"""A worker's claims as pages show them: each with its place and what replaced it, bundles together, in order of haste."""
+"""A worker's claims as pages show them: each with its place and what replaced it, bundles together, by haste."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

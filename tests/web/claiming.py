@@ -48,7 +48,13 @@ async def shelter(town: Program, name: str = "Harbor night shelter", **facts: An
     address = {"address_1": "101 Alaskan Way", "city": "Seattle", "state_province": "WA", "postal_code": "98104"}
     location = await town.made("/v1/locations", owner | address | POINT)
     service = {"name": name, "category": "housing", "location_id": location["id"], "languages": ["en", "es"]}
-    more = {"description": "Come to the blue door.", "attributes": {"pets": "yes", "couples": "yes"}}
+    more = {
+        "description": "Come to the blue door.",
+        "attributes": {"pets": "yes", "couples": "yes"},
+        "phones": [{"number": "+1 206 555 0100", "extension": "7"}],
+        "schedules": [{"description": "Doors open at 18:00"}],
+        "required_documents": [{"document": "A lock for the locker"}],
+    }
     return await town.made("/v1/services", owner | service | more | facts)
 
 

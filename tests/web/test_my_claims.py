@@ -62,8 +62,13 @@ async def test_confirmed_it_shows_the_way(worker: Worker) -> None:
     await page.get_by_role("link", name="Harbor night shelter").first.click()
     await expect(page.locator("h1")).to_have_text("Harbor night shelter")
     told = await page.inner_text("main")
-    for words in (claim["participant"], "101 Alaskan Way", "Seattle, WA, 98104", "English, Spanish", "blue door"):
+    for words in (
+        claim["participant"], "101 Alaskan Way", "Seattle, WA, 98104", "English, Spanish", "blue door",
+        "Doors open at 18:00", "A lock for the locker",
+    ):  # fmt: skip
         assert words in told
+    phone = page.get_by_role("link", name="+1 206 555 0100")
+    await expect(phone).to_have_attribute("href", "tel:+12065550100;ext=7")
     assert "openstreetmap.org" in (await page.get_by_role("link", name="Map").get_attribute("href") or "")
 
 
