@@ -251,6 +251,18 @@ async def test_another_organizations_claims_are_not_there(site: Site, town: Prog
     assert await worker.state(claim) == "held"
 
 
+async def test_whoever_is_signed_out_elsewhere_is_asked_to_sign_in(worker: Worker) -> None:
+    opening = await worker.town.opening(2)
+    [claim] = await worker.claims(opening)
+    page = worker.opened.page
+    await page.goto("/claims")
+    await expect(page.locator(f"#claim-{claim['id']}")).to_be_visible()
+    assert (await worker.post("/sign-out")).status == 303
+    # The next news are not for them.
+    await worker.town.step(claim, "confirm")
+    await page.wait_for_url("**/sign-in?**")
+
+
 @pytest.mark.parametrize("locale", ["en-US", "es-MX"])
 async def test_axe_finds_nothing_in_any_state(site: Site, town: Program, sign_in: SignIn, locale: str) -> None:
     worker = Worker(site, town, await sign_in(Role.CASE_MANAGER, locale=locale, width=320))
