@@ -15,10 +15,10 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 # A virtual environment whose Python has gone (an upgrade, a removed pyenv version) is of no use to anyone.
 $(shell [ ! -h $(BIN)/python ] || $(BIN)/python -c '' 2>/dev/null || rm -rf $(VENV))
 
-.PHONY: help run test check fix bench lock spec words clean
+.PHONY: help run test check fix bench screenshots lock spec words clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.runtime ## Start Openberth with demo data, a database of its own included
 	@$(BIN)/openberth serve --demo $(ARGS)
@@ -46,6 +46,9 @@ bench: $(VENV)/.dev ## Measure; ARGS go to the benchmark
 	@$(BIN)/python -m bench $(ARGS)
 
 # The runtime lock is held to the dev lock's versions, so the tests run what production runs.
+screenshots: $(VENV)/.dev ## Take pictures of every page, to look at
+	@$(BIN)/python -m tests.web.screenshots
+
 lock: $(VENV)/.dev ## Lock the dependencies again; ARGS=--upgrade takes newer ones
 	$(LOCK) --group dev --output-file requirements-dev.lock
 	$(LOCK) --group build --constraints requirements-dev.lock --output-file requirements.lock

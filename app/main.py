@@ -44,6 +44,7 @@ from app.web import account as account_page
 from app.web import consent as consent_page
 from app.web import consent_keeping, my_claims, my_claims_one, my_claims_person
 from app.web import home as home_page
+from app.web import offline as offline_page
 from app.web import sign_in as sign_in_page
 from app.web.problems import problem_page
 from app.worker import counting, working
@@ -77,6 +78,7 @@ PAGES = (
     home_page,
     sign_in_page,
     account_page,
+    offline_page,
     # Before one claim: `/claims/past` is no claim's id.
     my_claims,
     my_claims_person,

@@ -24,9 +24,3 @@ document.addEventListener("htmx:afterSettle", () => {
   if (document.activeElement !== document.body) return;
   (held && document.getElementById(held) || document.getElementById("main")).focus({ preventScroll: true });
 });
-
-// The network is gone in the middle of something: that must not look as if it were done.
-document.addEventListener("htmx:sendError", () => {
-  const words = document.body.dataset.offline;
-  if (words) document.getElementById("notices").textContent = words;
-});

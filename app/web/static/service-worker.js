@@ -1,0 +1,32 @@
+// Between pages and network. Files are at hand; a page that can't be reached is answered by the one that says so.
+// What the pages themselves keep (see offline.js) is in caches of other names, and goes with signing out.
+
+const FILES_KEPT = `files ${VERSION}`;
+
+self.addEventListener("install", (event) => {
+  event.waitUntil((async () => {
+    const kept = await caches.open(FILES_KEPT);
+    await kept.addAll([...FILES, "/offline"]);
+    await self.skipWaiting();
+  })());
+});
+
+self.addEventListener("activate", (event) => {
+  event.waitUntil((async () => {
+    for (const name of await caches.keys()) {
+      if (name.startsWith("files ") && name !== FILES_KEPT) await caches.delete(name);
+    }
+    await self.clients.claim();
+  })());
+});
+
+self.addEventListener("fetch", (event) => {
+  const { request } = event;
+  const url = new URL(request.url);
+  if (request.method !== "GET" || url.origin !== location.origin) return;
+  if (url.pathname.startsWith("/static/")) {
+    event.respondWith(caches.match(request).then((kept) => kept ?? fetch(request)));
+  } else if (request.mode === "navigate") {
+    event.respondWith(fetch(request).catch(async () => (await caches.match("/offline")) ?? Response.error()));
+  }
+});
