@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Form, Request
 from fastapi.responses import Response
 from pydantic import StringConstraints
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.roles import Action
 from app.casework import consents
@@ -25,7 +26,7 @@ from app.web.routing import go, pages
 router = pages("consent")
 
 
-async def _consent(session: Any, looker: Looker, claim_id: UUID, consent_id: UUID) -> dict[str, Any]:
+async def _consent(session: AsyncSession, looker: Looker, claim_id: UUID, consent_id: UUID) -> dict[str, Any]:
     """A consent of the claim's person. Raises NotFound."""
     who = await person_behind(session, looker.caller, claim_id)
     consent = await consents.get_consent(session, looker.caller, consent_id)

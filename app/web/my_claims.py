@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import Query, Request
 from fastapi.responses import Response, StreamingResponse
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.roles import Action
 from app.delivery.views import Wanted
@@ -25,12 +26,12 @@ A_PAGE = 20
 """How many past claims a page has."""
 
 
-async def claims_part(request: Request, session: Any, looker: Looker, whose: Whose) -> Response:
+async def claims_part(request: Request, session: AsyncSession, looker: Looker, whose: Whose) -> Response:
     """The claims that go on, as the part that htmx puts in place of itself."""
     return page(request, "claims/_claims.html", whose=whose, sections=await _sections(request, session, looker, whose))
 
 
-async def _sections(request: Request, session: Any, looker: Looker, whose: Whose) -> list[tuple[str, Any]]:
+async def _sections(request: Request, session: AsyncSession, looker: Looker, whose: Whose) -> list[tuple[str, Any]]:
     found = await listed(session, looker.caller, datetime.now(UTC), mine=whose == "mine")
     speak = language_of(request).gettext
     return [(speak(SECTIONS[name]), together) for name, together in found]

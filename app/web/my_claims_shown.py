@@ -51,6 +51,11 @@ class Together:
     code: str
     claims: Sequence[Shown]
 
+    @property
+    def held(self) -> int:
+        """How many of them are held and not confirmed yet."""
+        return sum(each.state == ClaimState.HELD for each in self.claims)
+
 
 SECTIONS = {
     "held": N_("Held: confirm in time"),

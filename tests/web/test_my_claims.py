@@ -133,6 +133,18 @@ async def test_tapping_twice_gives_more_time_once(worker: Worker) -> None:
     assert (await worker.town.call("GET", f"/v1/claims/{claim['id']}")).json()["extensions"] == 1
 
 
+async def test_a_step_that_comes_too_late_leads_to_where_the_claim_stands(worker: Worker) -> None:
+    [claim] = await worker.claims(await worker.town.opening(service=await shelter(worker.town)))
+    page = worker.opened.page
+    await page.goto(f"/claims/{claim['id']}")
+    await worker.town.step(claim, "release")
+    answer = await worker.post(f"/claims/{claim['id']}/confirm", view="list")
+    assert (answer.status, answer.headers["location"]) == (303, f"/claims/{claim['id']}?refused=wrong-state")
+    await page.goto(answer.headers["location"])
+    await expect(page.get_by_role("alert")).to_contain_text("This has changed meanwhile")
+    await expect(page.locator("h1 + .tag")).to_have_text("Released")
+
+
 async def test_bundles_stand_together_and_the_most_urgent_lead(worker: Worker) -> None:
     town = worker.town
     opening = await town.opening(5, service=await shelter(town))
@@ -144,6 +156,11 @@ async def test_bundles_stand_together_and_the_most_urgent_lead(worker: Worker) -
     ids = await page.eval_on_selector_all(".claim", "all => all.map(each => each.id)")
     assert ids == [f"claim-{each['id']}" for each in (two, one, later)]
     await expect(page.locator(".bundle").first.get_by_text("2 places together")).to_be_visible()
+    # One tap confirms the bundle, and nothing else.
+    await page.get_by_role("button", name="Confirm all 2").click()
+    await expect(page.locator("#claims h2").first).to_have_text("Held: confirm in time")
+    await expect(page.locator(f"#claim-{two['id']}")).to_have_attribute("data-state", "confirmed")
+    assert [await worker.state(each) for each in (one, two, later)] == ["confirmed", "confirmed", "held"]
     # The team's are more than one's own.
     other = await town.held(opening)
     await expect(page.locator(f"#claim-{other['id']}")).to_have_count(0)
