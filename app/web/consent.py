@@ -20,7 +20,7 @@ from app.core.problems import Invalid
 from app.dependencies import Ring, Session
 from app.market.directory import Organization, get_entry
 from app.web.consent_words import KIND, MISSING, STATEMENTS
-from app.web.languages import DEFAULT
+from app.web.languages import DEFAULT, N_
 from app.web.looker import Looker, looking
 from app.web.my_claims_person import known_of, person_behind
 from app.web.my_claims_shown import one
@@ -139,13 +139,13 @@ async def ask(request: Request, looker: Keeper, session: Session, ring: Ring, cl
     form = ConsentForm(
         patient=known.name or "",
         disclosers=[str(parties["keeper"].id)],
-        words=speak("Who I am, so that they know me when I come"),
+        words=speak(N_("Who I am, so that they know me when I come")),
         recipients=[str(each.id) for each in parties["recipients"] if each.name == place],
-        purpose=speak("So that I am let in and looked after"),
-        revocation=speak("I tell anyone who works at %(organization)s, or write to them")
+        purpose=speak(N_("So that I am let in and looked after")),
+        revocation=speak(N_("I tell anyone who works at %(organization)s, or write to them"))
         % {"organization": parties["keeper"].name},
         ends="event",
-        event=speak("I have left %(place)s, or will not go there") % {"place": place},
+        event=speak(N_("I have left %(place)s, or will not go there")) % {"place": place},
         signed_on=datetime.now(UTC).astimezone(looker.zone).date().isoformat(),
         text_version=TEXT_VERSION,
         key=new_id(),

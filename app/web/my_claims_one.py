@@ -73,7 +73,7 @@ async def claim(
     claim_id: UUID,
     refused: Annotated[str, Query(max_length=40)] = "",
 ) -> Response:
-    """One claim. `refused`: another was tried for in its place, and this kind of problem came of it."""
+    """One claim. `refused`: a step of it, or a claim in its place, was tried, and this kind of problem came of that."""
     number = await number_now(session, looker.caller)
     facts = await _facts(session, looker, claim_id)
     if refused not in SAYS:

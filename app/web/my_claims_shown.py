@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.callers import Caller
-from app.core.problems import NotFound
 from app.market.claims import get_claim, list_claims
 from app.market.openings import program_policy
 from app.market.own_claims import current
@@ -79,30 +78,30 @@ async def shown(session: AsyncSession, caller: Caller, claims: Sequence[dict[str
 
 
 async def one(session: AsyncSession, caller: Caller, claim_id: UUID) -> tuple[Shown, list[Shown]]:
-    """A claim, and the others of its bundle. Raises NotFound for one that the caller doesn't steer."""
+    """A claim, and the others of its bundle. Raises NotFound for one that the caller may not see."""
     claim = await get_claim(session, caller, claim_id)
     bundle = await list_claims(session, caller, bundle_id=claim["bundle_id"], limit=BUNDLE)
-    all = await shown(session, caller, bundle)
-    it = next((each for each in all if each.data["id"] == claim_id), None)
-    if it is None:
-        raise NotFound(f"No claim {claim_id} of your organization's.")
-    return it, [each for each in all if each is not it]
+    if all(each["id"] != claim_id for each in bundle):
+        bundle.append(claim)
+    found = await shown(session, caller, bundle)
+    it = next(each for each in found if each.data["id"] == claim_id)
+    return it, [each for each in found if each is not it]
 
 
 async def listed(
     session: AsyncSession, caller: Caller, moment: datetime, *, mine: bool
 ) -> list[tuple[str, list[Together]]]:
     """The claims that go on, by section; a bundle is whole, in the section of its most urgent claim."""
-    all = await shown(session, caller, await current(session, caller, mine=mine))
+    found = await shown(session, caller, await current(session, caller, mine=mine))
     bundles: dict[UUID, list[Shown]] = {}
-    for each in all:
+    for each in found:
         bundles.setdefault(each.data["bundle_id"], []).append(each)
     placed: dict[str, list[tuple[datetime, Together]]] = {name: [] for name in SECTIONS}
     for claims in bundles.values():
         # A claim that was replaced is told of on the one that replaces it.
         visible = [each for each in claims if each.replacement is None] or claims
-        ranked = sorted(visible, key=lambda each: _haste(each, all, moment))
-        section, _, when = _haste(ranked[0], all, moment)
+        ranked = sorted(visible, key=lambda each: _haste(each, found, moment))
+        section, _, when = _haste(ranked[0], found, moment)
         placed[list(SECTIONS)[section]].append((when, Together(ranked[0].data["participant"], ranked)))
     return [
         (name, [each for _, each in sorted(entries, key=lambda entry: entry[0], reverse=name != "held")])
@@ -111,7 +110,7 @@ async def listed(
     ]
 
 
-def _haste(claim: Shown, all: Iterable[Shown], moment: datetime) -> tuple[int, float, datetime]:
+def _haste(claim: Shown, among: Iterable[Shown], moment: datetime) -> tuple[int, float, datetime]:
     """The section it belongs in, how it ranks there, and the time that counts."""
     data = claim.data
     if claim.state == ClaimState.HELD:
@@ -120,16 +119,16 @@ def _haste(claim: Shown, all: Iterable[Shown], moment: datetime) -> tuple[int, f
         return 2, -data["confirmed_at"].timestamp(), data["confirmed_at"]
     if claim.state == ClaimState.ARRIVED:
         return 3, -data["arrived_at"].timestamp(), data["arrived_at"]
-    wanting = claim.lost and data["ended_at"] > moment - LOOK_AGAIN and not _placed_since(claim, all)
+    wanting = claim.lost and data["ended_at"] > moment - LOOK_AGAIN and not _placed_since(claim, among)
     return (1 if wanting else 4), -data["ended_at"].timestamp(), data["ended_at"]
 
 
-def _placed_since(claim: Shown, all: Iterable[Shown]) -> bool:
+def _placed_since(claim: Shown, among: Iterable[Shown]) -> bool:
     """Whether the same person has been found a place of the same kind after this one."""
     return any(
         other.data["participant"] == claim.data["participant"]
         and other.data["category"] == claim.data["category"]
         and other.data["held_at"] > claim.data["held_at"]
         and not other.data["ended_at"]
-        for other in all
+        for other in among
     )

@@ -100,6 +100,7 @@ async def test_a_decline_that_replaces_shows_by_itself(worker: Worker) -> None:
     assert (await worker.town.step(claim, "decline", Role.PROVIDER, json=body)).json()["replaced"] is True
     await expect(page.get_by_role("link", name="Second house")).to_be_visible()
     await expect(page.locator(f"#claim-{claim['id']}")).to_have_count(0)
+    await expect(page.locator("#aloud")).to_have_text("Second house: Held")
     await page.get_by_role("link", name="in place of one that was declined").click()
     await expect(page.get_by_text("The place is gone")).to_be_visible()
     await page.get_by_role("link", name="They hold another place").click()

@@ -31,16 +31,13 @@ function tick() {
   }
 }
 
-let known = new Map();
+let known = null;
 
 function look() {
-  const states = new Map();
-  for (const card of document.querySelectorAll(".claim[data-says]")) {
-    states.set(card.id, card.dataset.state);
-    const before = known.get(card.id);
-    if (before && before !== card.dataset.state) say(card.dataset.says);
-  }
-  known = states;
+  const cards = [...document.querySelectorAll(".claim[data-says]")];
+  const news = cards.filter((card) => known && known.get(card.id) !== card.dataset.state);
+  if (news.length) say(news.map((card) => card.dataset.says).join(". "));
+  known = new Map(cards.map((card) => [card.id, card.dataset.state]));
   tick();
 }
 
