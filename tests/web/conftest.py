@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import uvicorn
 from httpx import AsyncClient
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 from pydantic import SecretStr
 
 from app.access.roles import Role
@@ -24,6 +24,7 @@ from tests.support import MASTER_KEYS, House, Program, new_program
 
 PATIENCE_MS = 10_000
 """How long a browser waits for what must appear."""
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def installed() -> str:

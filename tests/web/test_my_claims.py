@@ -25,10 +25,12 @@ async def test_a_hold_runs_out_in_front_of_the_user(worker: Worker) -> None:
     card = page.locator(f"#claim-{claim['id']}")
     # What is left is by the server's clock: hours at first, and then, shortened meanwhile, seconds.
     await expect(card.locator("[data-left]")).to_contain_text("1:")
-    await lasting(worker.town, claim, 3)
+    await lasting(worker.town, claim, 7)
     await expect(card.locator("[data-left]")).to_contain_text("00:0")
     await expect(card.get_by_role("button", name="Confirm")).to_be_visible()
-    await expect(card.get_by_role("link", name="Find another")).to_have_attribute("href", "/board?category=housing")
+    another = card.get_by_role("link", name="Find another")
+    await expect(another).to_be_visible(timeout=20_000)
+    await expect(another).to_have_attribute("href", "/board?category=housing")
     await expect(card.get_by_role("button", name="Confirm")).to_be_hidden()
     # And the server says so too.
     await expect(card).to_have_attribute("data-state", "expired")
@@ -38,14 +40,14 @@ async def test_a_hold_runs_out_in_front_of_the_user(worker: Worker) -> None:
 
 async def test_a_card_turns_without_the_network(worker: Worker) -> None:
     [claim] = await worker.claims(await worker.town.opening(service=await shelter(worker.town)))
-    await lasting(worker.town, claim, 3)
+    await lasting(worker.town, claim, 7)
     page = worker.opened.page
     await page.goto("/claims")
     card = page.locator(f"#claim-{claim['id']}")
     await expect(card.get_by_role("button", name="Confirm")).to_be_visible()
     await page.route("**/claims/now*", lambda route: route.abort())
     await page.route("**/claims/live*", lambda route: route.abort())
-    await expect(card).to_have_attribute("data-state", "lapsed")
+    await expect(card).to_have_attribute("data-state", "lapsed", timeout=20_000)
     await expect(card.get_by_role("link", name="Find another")).to_be_visible()
     await expect(card.get_by_role("button", name="Confirm")).to_be_hidden()
     worker.opened.wrong.clear()  # The network was gone on purpose.
