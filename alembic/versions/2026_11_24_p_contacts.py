@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "2026_11_24_p_contacts"
-down_revision = "2026_11_24_h_shelters"
+down_revision = "2026_11_24_k_sessions_held"
 branch_labels = None
 depends_on = None
 

@@ -8,12 +8,13 @@ from fastapi import Query, Request
 from fastapi.responses import Response, StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.access.callers import Caller
 from app.access.roles import Action
 from app.delivery.views import Wanted
 from app.dependencies import Session
 from app.market.own_claims import past
 from app.web.live import number_now, stream
-from app.web.looker import Looker, looking, person_of
+from app.web.looker import Looker, looking, signed_in
 from app.web.my_claims_shown import SECTIONS, listed, shown
 from app.web.pages import language_of, page
 from app.web.routing import pages
@@ -52,9 +53,12 @@ async def now(request: Request, looker: Worker, session: Session, whose: Whose =
 
 
 @router.get("/claims/live")
-async def live(request: Request, after: Annotated[int, Query(ge=0, le=2**62)]) -> StreamingResponse:
+async def live(
+    request: Request,
+    caller: Annotated[Caller, signed_in(Action.STEER_CLAIM)],
+    after: Annotated[int, Query(ge=0, le=2**62)],
+) -> StreamingResponse:
     """Says that claims of one's organization have changed, as they do: what shows them asks for them again."""
-    caller = await person_of(request, Action.STEER_CLAIM)
     wanted = Wanted(own_organization=True, own_claims=True, resume_after=after)
     return await stream(request, caller, wanted, _changed)
 

@@ -24,7 +24,7 @@ from app.market.calls import Wanted as WantedItem
 from app.market.own_claims import participant_of
 from app.market.vocabulary import ClaimState
 from app.web.live import number_now
-from app.web.looker import Looker, person_of
+from app.web.looker import Looker, signed_in
 from app.web.my_claims import Whose, Worker, claims_part
 from app.web.my_claims_shown import BUNDLE, one
 from app.web.pages import language_of, page
@@ -154,10 +154,13 @@ async def extend(request: Request, looker: Worker, session: Session, claim_id: U
 
 @router.post("/claims/{claim_id}/again")
 async def again(
-    request: Request, claim_id: UUID, opening_id: Annotated[UUID, Form()], key: Annotated[UUID, Form()]
+    request: Request,
+    caller: Annotated[Caller, signed_in(Action.CLAIM)],
+    claim_id: UUID,
+    opening_id: Annotated[UUID, Form()],
+    key: Annotated[UUID, Form()],
 ) -> Response:
     """Claim another place for whom this one was. Held, its page comes next; gone, this one with what is open now."""
-    caller = await person_of(request, Action.CLAIM)
     # Not in a transaction of the page's: waiting for the desk in one would keep a connection from it.
     async with state_of(request).database.transaction(caller.program_id, str(caller.id), reads=True) as session:
         before = await claims.get_claim(session, caller, claim_id)

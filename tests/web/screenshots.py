@@ -74,7 +74,6 @@ async def _ready(address: str) -> None:
 
 async def _sign_in(page: Page, role: Role, password: str) -> None:
     await page.goto("/sign-in?program=demo")
-    await page.fill("[name=program]", "demo")
     await page.fill("[name=email]", f"{role.value.replace('_', '.')}@example.org")
     await page.fill("[name=password]", password)
     await page.press("[name=password]", "Enter")
