@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, format_time, format_timedelta
 from babel.numbers import format_decimal, format_percent
 from fastapi import Request
@@ -71,9 +72,18 @@ def _environment(tag: str) -> Environment:
         "number": lambda value: format_decimal(value, locale=locale),
         "percent": lambda value: format_percent(value, locale=locale),
         "words": lambda value, table: language.gettext(words.TABLES[table][value]),
+        "tongue": lambda tag: _tongue(tag, locale),
         "ago": lambda minutes: format_timedelta(timedelta(minutes=-minutes), add_direction=True, locale=locale),
     }
     return environment
+
+
+def _tongue(tag: str, locale: Locale) -> str:
+    """What a language is called, by its BCP 47 tag; the tag where Babel knows no name."""
+    try:
+        return Locale.parse(tag, sep="-").get_display_name(locale) or tag
+    except (ValueError, UnknownLocaleError):
+        return tag
 
 
 def _clock(language: Language, looker: Looker | None) -> dict[str, Any]:
