@@ -114,10 +114,13 @@ class State:
         self.gate = Gate(database, limits, self.last_use)
         self.sessions = SessionGate(database, lasting.idle)
         self.site = Site(settings.public_url)
+        self.sends_mail = settings.smtp_url is not None
+        self.local_push = settings.allow_local_push
         self.local_issuers = settings.allow_local_issuers
+        self.local_webhooks = settings.allow_local_webhooks
         self.door = Door(database, self.sessions, self.site, keyring, lasting)
         self.openid_door = OpenIdDoor(self.door, local=settings.allow_local_issuers)
-        self.hub = Hub(database, self.gate, most=settings.live_sockets)
+        self.hub = Hub(database, self.gate, self.sessions, most=settings.live_sockets)
 
 
 def state_of(connection: HTTPConnection) -> State:
@@ -165,15 +168,11 @@ async def caller_of(request: HTTPConnection) -> Caller:
 
 
 def passport_of(connection: HTTPConnection) -> Passport:
-    """Asks `who` again and again for whoever stays connected. Not counted: they ask for nothing more."""
-
-    async def ask() -> Caller:
-        caller = await who(connection)
-        caller.require(Action.READ_EVENTS)
-        return caller
-
-    scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
-    return Passport(ask, secret.strip() if scheme.lower() == "bearer" else None)
+    """What this caller, who is known, showed to be let in: for it they are asked for while they stay connected."""
+    authorization = connection.headers.get("authorization")
+    if authorization is None:
+        return Passport(connection.cookies[state_of(connection).site.session_cookie], is_session=True)
+    return Passport(authorization.partition(" ")[2].strip())
 
 
 def requires(action: Action) -> Any:

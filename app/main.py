@@ -21,6 +21,7 @@ from app.api import (
     keys,
     live,
     me,
+    notices,
     oauth,
     openid,
     openings,
@@ -32,6 +33,8 @@ from app.api import (
     sign_in,
     trail,
     watches,
+    webhook_events,
+    webhooks,
 )
 from app.api.errors import install
 from app.api.live import farewell
@@ -40,12 +43,8 @@ from app.core.keyring import Keyring, MasterKeys
 from app.core.settings import Settings, parse_quota
 from app.dependencies import State, WithLimits
 from app.market.desk import Desks
-from app.web import account as account_page
-from app.web import board, board_claims, board_live, board_watches
-from app.web import home as home_page
-from app.web import offline as offline_page
-from app.web import sign_in as sign_in_page
 from app.web.problems import problem_page
+from app.web.site import PAGES
 from app.worker import counting, working
 
 FACES = (
@@ -55,6 +54,7 @@ FACES = (
     events,
     live,
     watches,
+    webhooks,
     directory,
     participants,
     identities,
@@ -68,22 +68,11 @@ FACES = (
     openid,
     invitations,
     account,
+    notices,
     people,
     trail,
     operations,
 )
-
-PAGES = (
-    home_page,
-    sign_in_page,
-    account_page,
-    offline_page,
-    board,
-    board_claims,
-    board_live,
-    board_watches,
-)
-"""What people see, after what systems call: their routes are in nobody's way."""
 
 DESCRIPTION = """Providers publish what is open **now**; case managers claim it **in one call**.
 There is no waiting list: a claim is `201 held`, or `409` with what is open instead."""
@@ -114,7 +103,7 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
             async with counting(database, house.limits, house.last_use):
                 with farewell(house.hub):
                     if loops:
-                        async with working(database, settings, house.hub):
+                        async with working(database, settings, house.keyring, house.hub):
                             yield
                     else:
                         yield
@@ -150,4 +139,5 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
     app.state.problem_page = problem_page
     for each in PAGES:
         app.include_router(each.router)
+    webhook_events.describe(app)
     return app

@@ -31,6 +31,8 @@ from app.casework import consents, demographics, disclosures, identity, particip
 from app.core import events, keyring
 from app.core.database import Base
 from app.delivery import log, watches
+from app.delivery.notices import browsers, choices, push, rows
+from app.delivery.webhooks import tables as webhooks
 from app.market import directory, tables
 
 MODULES = (
@@ -39,7 +41,8 @@ MODULES = (
     *(passwords, totp, recovery, passkeys, providers, openid_subjects),
     *(participants, identity, demographics, consents, disclosures, referrals),
     *(keyring, events, directory, tables),
-    *(log, watches),
+    *(log, watches, webhooks),
+    *(choices, browsers, push, rows),
 )
 """Importing these registers their tables; a noun with a table of its own adds itself here."""
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -13,11 +13,14 @@ from app.access.limits import Limits
 from app.access.programs import every_program
 from app.access.retention import retire
 from app.core.database import Database
+from app.core.keyring import Keyring
 from app.core.metrics import SWEPT
 from app.core.settings import Settings
 from app.delivery.bus import bus_of
 from app.delivery.hub import Hub
+from app.delivery.notices.send import Notices
 from app.delivery.relay import LOOK_SECONDS, Relay
+from app.delivery.webhooks.courier import Courier
 from app.market.claims import sweep
 
 log = logging.getLogger(__name__)
@@ -30,6 +33,10 @@ SHARE_SECONDS = 0.5
 LAST_USE_SECONDS = 5.0
 RELAY_AGAIN_SECONDS = 0.2
 BUS_AGAIN_SECONDS = 0.5
+NOTICE_SECONDS = 10.0
+"""How often to look for what people are to be told of. A match of a watch is known at once."""
+SENDER_AGAIN_SECONDS = 1.0
+WEBHOOKS_AGAIN_SECONDS = 1.0
 LONGEST_PAUSE = 60.0
 LONGEST_LIVE_PAUSE = 5.0
 """Of what the live streams hang on: a database that is back must not be left alone for a minute."""
@@ -94,24 +101,37 @@ async def _count(database: Database, limits: Limits, last_use: LastUse) -> None:
         loops.create_task(supervise("last use", lambda: last_use.write(database), LAST_USE_SECONDS))
 
 
-async def work(database: Database, settings: Settings, hub: Hub | None = None) -> None:
+async def work(database: Database, settings: Settings, keyring: Keyring, hub: Hub | None = None) -> None:
     """Run every loop until cancelled. `hub`: whom the relay and the bus tell of news, where this process has one."""
     assert settings.database_url, "whoever starts the loops has found or started a database"
     bus = bus_of(settings.database_url, settings.nats_url)
-    heard = hub.heard if hub else _nobody
+    courier = Courier(database, keyring, local=settings.allow_local_webhooks)
     connected = hub.connected if hub else _nobody
+
+    def heard(program_id: UUID, latest: int) -> None:
+        courier.ring()
+        if hub:
+            hub.heard(program_id, latest)
+
     relay = Relay(database, bus, heard)
     database.committed = relay.ring
-    async with asyncio.TaskGroup() as loops:
+    notices = Notices(database, keyring, settings)
+    async with aclosing(notices), asyncio.TaskGroup() as loops:
         for name, job, pause, longest in (
             ("sweeper", lambda: sweep_lapsed_holds(database), SWEEP_SECONDS, LONGEST_PAUSE),
             ("sealer", lambda: seal_trails(database), SEAL_SECONDS, LONGEST_PAUSE),
             ("retention", lambda: retire_all(database), RETENTION_SECONDS, LONGEST_PAUSE),
             ("relay", relay.run, RELAY_AGAIN_SECONDS, LONGEST_LIVE_PAUSE),
             ("relay's look-out", relay.look, LOOK_SECONDS, LONGEST_PAUSE),
+            ("notices", lambda: in_each_program(database, notices.find), NOTICE_SECONDS, LONGEST_PAUSE),
+            ("webhooks", courier.run, WEBHOOKS_AGAIN_SECONDS, LONGEST_LIVE_PAUSE),
             ("bus", lambda: bus.listen(heard, connected), BUS_AGAIN_SECONDS, LONGEST_LIVE_PAUSE),
         ):
             loops.create_task(supervise(name, job, pause, longest))
+        for sender in notices.senders:
+            loops.create_task(
+                supervise(f"notices by {sender.channel}", sender.run, SENDER_AGAIN_SECONDS, LONGEST_PAUSE)
+            )
         if hub:
             loops.create_task(supervise("hub", hub.run, BUS_AGAIN_SECONDS, LONGEST_LIVE_PAUSE))
 
@@ -130,9 +150,11 @@ async def _beside(loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def working(database: Database, settings: Settings, hub: Hub | None = None) -> AbstractAsyncContextManager[None]:
+def working(
+    database: Database, settings: Settings, keyring: Keyring, hub: Hub | None = None
+) -> AbstractAsyncContextManager[None]:
     """Run every loop beside what happens inside."""
-    return _beside(work(database, settings, hub))
+    return _beside(work(database, settings, keyring, hub))
 
 
 def counting(database: Database, limits: Limits, last_use: LastUse) -> AbstractAsyncContextManager[None]:

@@ -14,10 +14,14 @@ b  claims/s over a thousand openings, beside a FastAPI route that validates the 
 c  the 95th percentile of a search over HTTP, beside that of the statement it runs.
 d  claims/s and a lone claim's latency with five million claims in the table, beside ten thousand.
 e  seconds from `openberth serve` to its first ready answer, beside three.
-f  frames that reach a thousand sockets for each second of processor time that listening costs the server (what the
-   same changes cost with nobody listening is taken off), beside a bare server of the `websockets` library that
-   broadcasts the same frames to as many clients; without a goal, the time from the commit
-   (more exactly: from when the row was written) to the last socket; and the memory of an idle socket, with 5,000 held.
+f  what reaches a thousand sockets in each second of wall time, in bytes and messages, while there is always more: real
+   changes of an opening, committed and numbered one after the other by the database itself faster than they can be
+   told. Each message holds what has changed since the one before. Beside it, the messages that one socket was sent are
+   given to a bare server of the `websockets` library, which broadcasts them as fast as it can to as many sockets of the
+   same process of clients. One after the other on the same cores, in turn; of its cores ours must leave some to the
+   database. Without a goal: the time from a commit (more exactly: from when the row was written) to the last of a
+   thousand sockets, at 20 changes/s over HTTP, beside the time from a message to the last socket of the bare server;
+   and the memory of an idle socket, with 5,000 held.
 g  claims/s over a thousand openings while a thousand sockets listen to all of them, beside none.
 h  the median of the board over HTTP, a hundred cards of a hundred thousand openings, beside that of the API's search
    for the same need and as many results.

@@ -1,7 +1,7 @@
 """The reference of figure f: a bare server of the `websockets` library. What one says, all who listen hear.
 
 `python -m bench.broadcast --port N`. A client of `/say` sends messages, everyone else gets each by the library's own
-`broadcast`; a first message of theirs is answered with one.
+`broadcast`; a first message of theirs is answered with one. An empty message comes back: all before it are spread.
 """
 
 import argparse
@@ -22,7 +22,10 @@ async def _serve(port: int) -> None:
         assert connection.request is not None
         if connection.request.path == "/say":
             async for message in connection:
-                broadcast(everyone, message)
+                if message:
+                    broadcast(everyone, message)
+                else:
+                    await connection.send(message)
             return
         await connection.recv()
         await connection.send('{"type":"snapshot"}')

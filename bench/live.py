@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import quantiles
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,24 +33,37 @@ from bench.stage import Stage, staged
 SOCKETS = 1_000
 MANY_SOCKETS = 5_000
 WAVES_A_SECOND = 20
+FEED_PAUSE = 0.002
+"""Seconds between two changes of the feed: so it is faster than a thousand sockets can be told, and leaves the
+processors to those that tell them."""
+SETTLE_SECONDS = 2.0
+OURS, BARE = 0, 1
+"""Which of the addresses that the ears listen at."""
 IDLE_KIB = 40.0
 OPENINGS = 1_000
 CONNECTIONS = 64
-READY_SECONDS = 120.0
 
 
 @dataclass(slots=True)
 class Ears:
-    """A process full of listening sockets."""
+    """A process full of listening sockets, `count` at each of the addresses."""
 
     process: "subprocess.Popen[str]"
     count: int
 
-    def report(self) -> dict[str, Any]:
-        """What was heard since the last report. Raises BenchError if a socket was closed."""
+    def watch(self, nr: int = 0) -> dict[str, Any]:
+        """What the sockets of an address heard since it was last asked. From here on they watch for each number."""
+        return self._ask(f"watch {nr}")
+
+    def count_only(self, nr: int = 0) -> dict[str, Any]:
+        """The same; from here on they only count, which takes less time."""
+        return self._ask(f"count {nr}")
+
+    def _ask(self, line: str) -> dict[str, Any]:
+        """Raises BenchError if a socket was closed."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write("report\n")
+        self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
         said: dict[str, Any] = json.loads(self.process.stdout.readline())
         if said["closed"]:
@@ -59,11 +72,11 @@ class Ears:
 
 
 @contextmanager
-def ears(address: str, key: str, count: int, **wanted: Any) -> Iterator[Ears]:
-    """So many sockets, each of which has had its first message."""
-    command = [sys.executable, "-m", "bench.ears", "--port", str(urlsplit(address).port), "--count", str(count)]
+def ears(*addresses: str, key: str, count: int, **wanted: Any) -> Iterator[Ears]:
+    """So many sockets at each address, each of which has had its first message."""
+    command = [sys.executable, "-m", "bench.ears", "--count", str(count), "--wanted", json.dumps(wanted)]
     process = subprocess.Popen(
-        [*command, "--wanted", json.dumps(wanted)],
+        command + [f"--port={urlsplit(address).port}" for address in addresses],
         cwd=ROOT,
         env=os.environ | {"BENCH_KEY": key},
         stdin=subprocess.PIPE,
@@ -73,17 +86,42 @@ def ears(address: str, key: str, count: int, **wanted: Any) -> Iterator[Ears]:
     try:
         assert process.stdout is not None
         if process.stdout.readline().strip() != "READY":
-            raise BenchError(f"{count} sockets could not be opened at {address}.")
+            raise BenchError(f"{count} sockets could not be opened at {', '.join(addresses)}.")
         yield Ears(process, count)
     finally:
         process.kill()
         process.wait()
 
 
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """What a thousand sockets heard of more than could be sent: in each second of wall time, and how much of its
+    time the server was at work."""
+
+    frames: float
+    megabytes: float
+    busy: float
+
+
+@dataclass(slots=True)
+class Delays:
+    """Milliseconds to the last socket, of every wave of all rounds."""
+
+    ours: list[float]
+    bare: list[float]
+
+    def figures(self, name: str) -> list[Figure]:
+        """Their distributions side by side."""
+        ours, bare = (quantiles(each, n=100, method="inclusive") for each in (self.ours, self.bare))
+        figures = [Figure(f"{name}, p{p}", [ours[p - 1]], [bare[p - 1]]) for p in (50, 95, 99)]
+        return [*figures, Figure(f"{name}, the longest", [max(self.ours)], [max(self.bare)])]
+
+
 def measure(plan: Plan, folder: Path) -> list[Figure]:
     """(f)."""
-    ours: list[Spread] = []
-    bare: list[Spread] = []
+    ours: list[Flood] = []
+    bare: list[Flood] = []
+    delays = Delays([], [])
     with (
         staged(folder, "live") as stage,
         openberth(folder / "live.log", database_url=stage.url) as market,
@@ -91,98 +129,121 @@ def measure(plan: Plan, folder: Path) -> list[Figure]:
     ):
         [opening] = stage.publish(1)
         provider = _provider(stage)
-        # Taking, committing and numbering the changes is work that a bare broadcaster is spared. Once to warm up.
-        _changes(market, provider, opening, plan.seconds)
-        quiet = _changes(market, provider, opening, plan.seconds)
-        before = _memory(market)
-        with ears(market, stage.key, MANY_SOCKETS, category="housing") as many:
-            time.sleep(2)
-            weight = (_memory(market) - before) / MANY_SOCKETS / 1024
-            # They are really there: each hears of a change.
-            _adjust(market, provider, opening, 1, 0.1)
-            time.sleep(5)
-            if many.report()["frames"] < MANY_SOCKETS:
-                raise BenchError(f"Not all of {MANY_SOCKETS} sockets heard of a change.")
-        plan.say(f"f: {MANY_SOCKETS:,} sockets held, {weight:.1f} KiB each")
+        weight = _weight(plan, stage, market, provider, opening)
         # Thousands that have left must be gone before a thousand come.
         time.sleep(5)
-        with ears(market, stage.key, SOCKETS, category="housing") as here, ears(broadcast, "", SOCKETS) as there:
+        with ears(market, broadcast, key=stage.key, count=SOCKETS, category="housing") as both:
             for nr in range(plan.rounds):
                 plan.say(f"f: a thousand sockets, round {nr + 1} of {plan.rounds}")
-                spread, frames = _ours(market, provider, opening, here, plan.seconds, quiet)
-                ours.append(spread)
-                bare.append(asyncio.run(_bare(broadcast, frames, there)))
+                flood, frames = _flood(stage, market, opening, both, plan.seconds)
+                ours.append(flood)
+                bare.append(asyncio.run(_flood_bare(broadcast, frames, both)))
+                for who, each in (("Openberth", ours[-1]), ("bare", bare[-1])):
+                    plan.say(
+                        f"f: {who}: {each.frames:,.0f} messages/s, {each.megabytes:.0f} MB/s, at work {each.busy:.0%}"
+                    )
+                frames = _ours(market, provider, opening, both, plan.seconds, delays.ours)
+                asyncio.run(_bare(broadcast, frames, both, delays.bare))
     return [
         Figure(
-            f"f · frames for a second of CPU, {SOCKETS:,} sockets / bare websockets, the same frames",
-            [each.per_cpu_second for each in ours],
-            [each.per_cpu_second for each in bare],
+            f"f · MB/s to {SOCKETS:,} sockets, more than can be sent / bare websockets, the same messages",
+            [each.megabytes for each in ours],
+            [each.megabytes for each in bare],
             at_least(0.6),
         ),
-        Figure(
-            f"f · commit to the last of {SOCKETS:,} sockets, median ms / bare, message to the last",
-            [each.median for each in ours],
-            [each.median for each in bare],
-        ),
-        Figure("f · the same, 95th percentile ms", [each.p95 for each in ours], [each.p95 for each in bare]),
+        Figure("f · the same, messages/s", [each.frames for each in ours], [each.frames for each in bare]),
+        *delays.figures(f"f · ms from commit to the last of {SOCKETS:,} sockets / bare, from message"),
         Figure(f"f · KiB an idle socket, {MANY_SOCKETS:,} held / {IDLE_KIB:.0f}", [weight], [IDLE_KIB], at_most(1.0)),
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """What one round saw: frames for each second of the server's processor, and milliseconds to the last socket."""
+def _weight(plan: Plan, stage: Stage, market: str, provider: str, opening: str) -> float:
+    """What an idle socket weighs while thousands are held, in KiB."""
+    # Once to warm up: what a first change brings into memory is no socket's.
+    _adjust(market, provider, opening, 20, 0.02)
+    before = _memory(market)
+    with ears(market, key=stage.key, count=MANY_SOCKETS, category="housing") as many:
+        time.sleep(2)
+        weight = (_memory(market) - before) / MANY_SOCKETS / 1024
+        many.watch()
+        # They are really there: each hears of a change.
+        _adjust(market, provider, opening, 1, 0.1)
+        time.sleep(5)
+        if many.watch()["frames"] < MANY_SOCKETS:
+            raise BenchError(f"Not all of {MANY_SOCKETS} sockets heard of a change.")
+    plan.say(f"f: {MANY_SOCKETS:,} sockets held, {weight:.1f} KiB each")
+    return weight
 
-    per_cpu_second: float
-    median: float
-    p95: float
 
-
-def _spread(cpu: float, said: dict[str, Any], began: dict[int, float]) -> Spread:
-    took = []
-    for number, count, last in said["waves"]:
-        if number in began:
-            if count != SOCKETS:
-                raise BenchError(f"{count} of {SOCKETS} sockets heard of {number}.")
-            took.append((last - began[number]) * 1000)
-    if len(took) < 2:
+def _flooded(said: dict[str, Any], cpu: float) -> Flood:
+    took = said["last"] - said["first"]
+    if took <= 0:
         raise BenchError("Nothing was heard.")
-    return Spread(said["frames"] / cpu, median(took), quantiles(took, n=20)[-1])
+    return Flood(said["frames"] / took, said["bytes"] / took / 1e6, cpu / took)
 
 
-def _changes(market: str, key: str, opening: str, seconds: float) -> float:
-    """Changes for so long; the server's processor time for them, in seconds."""
+def _flood(stage: Stage, market: str, opening: str, both: Ears, seconds: float) -> tuple[Flood, list[str]]:
+    """Committed changes, faster than they can be spread; what one socket was sent of them."""
+    both.count_only(OURS)
     before = _cpu(market)
+    [made] = stage.run_file("feed", opening=opening, seconds=seconds, pause=FEED_PAUSE)
+    time.sleep(SETTLE_SECONDS)
+    said = both.count_only(OURS)
+    frames = [frame for frame in said["kept"] if '"items"' in frame]
+    if len(frames) > 0.8 * int(made):
+        raise BenchError(f"Of {made} changes {len(frames)} were told one by one: the server was not saturated.")
+    return _flooded(said, _cpu(market) - before), frames
+
+
+async def _flood_bare(address: str, frames: list[str], both: Ears) -> Flood:
+    """The same messages, as fast as they are taken."""
+    both.count_only(BARE)
+    before = _cpu(address)
+    async with connect(address.replace("http", "ws", 1) + "/say", compression=None) as say:
+        for frame in frames:
+            await say.send(frame)
+        await say.send("")
+        await say.recv()
+    await asyncio.sleep(SETTLE_SECONDS)
+    said = both.count_only(BARE)
+    if said["frames"] < SOCKETS * len(frames):
+        raise BenchError(f"{said['frames']} messages of {SOCKETS * len(frames)} arrived.")
+    return _flooded(said, _cpu(address) - before)
+
+
+def _note(said: dict[str, Any], began: dict[int, float], delays: list[float]) -> None:
+    heard = [(number, last) for number, count, last in said["waves"] if number in began and count == SOCKETS]
+    if len(heard) < len(began):
+        raise BenchError(f"Of {len(began)} changes only {len(heard)} came to all {SOCKETS} sockets.")
+    delays += [(last - began[number]) * 1000 for number, last in heard]
+
+
+def _ours(market: str, key: str, opening: str, both: Ears, seconds: float, delays: list[float]) -> list[str]:
+    """Changes at a pace that everyone keeps up with; what one socket was sent of them."""
+    both.watch(OURS)
     _adjust(market, key, opening, int(seconds * WAVES_A_SECOND), 1 / WAVES_A_SECOND)
-    time.sleep(1)
-    return _cpu(market) - before
-
-
-def _ours(market: str, key: str, opening: str, here: Ears, seconds: float, quiet: float) -> tuple[Spread, list[str]]:
-    here.report()
-    cpu = _changes(market, key, opening, seconds) - quiet
-    said = here.report()
+    time.sleep(SETTLE_SECONDS)
+    said = both.watch(OURS)
     frames = [frame for frame in said["kept"] if '"items"' in frame]
     # When the row was written, which its transaction's commit comes after.
     began = {
-        item["number"]: datetime.fromisoformat(item["at"]).timestamp()
-        for frame in frames
-        for item in json.loads(frame)["items"]
+        message["number"]: datetime.fromisoformat(message["items"][0]["at"]).timestamp()
+        for message in map(json.loads, frames)
     }
-    return _spread(cpu, said, began), frames
+    _note(said, began, delays)
+    return frames
 
 
-async def _bare(address: str, frames: list[str], there: Ears) -> Spread:
-    there.report()
-    before = _cpu(address)
+async def _bare(address: str, frames: list[str], both: Ears, delays: list[float]) -> None:
+    both.watch(BARE)
     began = {}
     async with connect(address.replace("http", "ws", 1) + "/say", compression=None) as say:
         for frame in frames:
             began[json.loads(frame)["number"]] = time.time()
             await say.send(frame)
             await asyncio.sleep(1 / WAVES_A_SECOND)
-        await asyncio.sleep(1)
-    return _spread(_cpu(address) - before, there.report(), began)
+        await asyncio.sleep(SETTLE_SECONDS)
+    _note(both.watch(BARE), began, delays)
 
 
 def _adjust(market: str, key: str, opening: str, times: int, pause: float) -> None:
@@ -241,10 +302,11 @@ def measure_listening(plan: Plan, folder: Path) -> list[Figure]:
         for nr in range(plan.rounds):
             plan.say(f"g: a thousand listeners, round {nr + 1} of {plan.rounds}")
             alone.append(held(market, stage, openings, connections=CONNECTIONS, seconds=plan.seconds).per_second)
-            with ears(market, stage.key, SOCKETS, category="housing") as listening:
+            with ears(market, key=stage.key, count=SOCKETS, category="housing") as listening:
+                listening.count_only()
                 run = held(market, stage, openings, connections=CONNECTIONS, seconds=plan.seconds)
                 heard.append(run.per_second)
-                said = listening.report()
+                said = listening.count_only()
             if said["frames"] < SOCKETS:
                 raise BenchError("The listeners heard nothing of the claims.")
             frames, megabytes = said["frames"] / SOCKETS, said["bytes"] / 1e6

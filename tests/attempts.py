@@ -99,7 +99,7 @@ class Attempt:
             return others[name]
         fresh = self.expected and not self.safe
         whose = self.reach.whose
-        if name in {"referral_id", "watch_id"} and self.reach.by_caller and self.expected:
+        if name in {"referral_id", "watch_id", "webhook_id"} and self.reach.by_caller and self.expected:
             return await self.side.thing(name, self.reach.standing, state=self.role, fresh=True)
         if self.line.names:
             # A name of each program's own: nobody else's test may meet what is made under it here.

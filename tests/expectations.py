@@ -44,6 +44,7 @@ CLAIMERS = WORKERS | PARTNER | MANAGER
 RECEIVERS = PROVIDERS | PARTNER | MANAGER
 """The other side: who has places."""
 MARKET = CLAIMERS | RECEIVERS
+SUBSCRIBERS = PARTNER | MANAGER
 READERS = MARKET | EVALUATOR | BOARD | OPERATOR
 """All but those who only refer."""
 REFERRERS = CLAIMERS | JUSTICE | NEIGHBOUR
@@ -56,6 +57,13 @@ _SIGNED = {"kind": "phone", "value": "(206) 555-0142"}
 _NEW_PASSWORD = {"password": "quiet rivers keep no secrets"}
 _SENSELESS_TOKEN = {"token": "senseless"}
 _SENSELESS_CREDENTIAL = {"credential": {"id": "c2Vuc2VsZXNz"}}
+_BROWSER = {
+    "endpoint": "https://push.example.net/senseless",
+    "keys": {
+        "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+        "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+    },
+}
 
 STREAMS = {"GET /v1/live"}
 """Answers that never end: tests/live/test_stream.py and test_events.py ask for them."""
@@ -190,6 +198,26 @@ EXPECTED: dict[str, Line] = {
     "GET /v1/watches": anywhere(CLAIMERS).under("watches:write"),
     "POST /v1/watches": anywhere(CLAIMERS, body={"need": {}}).under("watches:write"),
     "DELETE /v1/watches/{watch_id}": mine(CLAIMERS, AGENCY).under("watches:write"),
+    # Webhooks: of whoever made them, and of managers.
+    "GET /v1/webhooks": listed("webhooks", all=MANAGER, caller_id=PARTNER).under("webhooks:write"),
+    "POST /v1/webhooks": anywhere(SUBSCRIBERS, body={"url": "https://partner.example.org/"}).under("webhooks:write"),
+    "GET /v1/webhooks/{webhook_id}": mine(SUBSCRIBERS, AGENCY, others=MANAGER).under("webhooks:write"),
+    "PATCH /v1/webhooks/{webhook_id}": mine(SUBSCRIBERS, AGENCY, others=MANAGER, body={"name": "Another"}).under(
+        "webhooks:write"
+    ),
+    "DELETE /v1/webhooks/{webhook_id}": mine(SUBSCRIBERS, AGENCY, others=MANAGER).under("webhooks:write"),
+    "POST /v1/webhooks/{webhook_id}/rotate-secret": mine(
+        SUBSCRIBERS, AGENCY, others=MANAGER, body={"overlap_minutes": 5}
+    ).under("webhooks:write"),
+    "POST /v1/webhooks/{webhook_id}/test": mine(SUBSCRIBERS, AGENCY, others=MANAGER).under("webhooks:write"),
+    "POST /v1/webhooks/{webhook_id}/pause": mine(SUBSCRIBERS, AGENCY, others=MANAGER).under("webhooks:write"),
+    "POST /v1/webhooks/{webhook_id}/resume": mine(
+        SUBSCRIBERS, AGENCY, others=MANAGER, body={"from": "where_it_was"}
+    ).under("webhooks:write"),
+    "POST /v1/webhooks/{webhook_id}/replay": mine(SUBSCRIBERS, AGENCY, others=MANAGER, body={"after": 0}).under(
+        "webhooks:write"
+    ),
+    "GET /v1/webhooks/{webhook_id}/deliveries": mine(SUBSCRIBERS, AGENCY, others=MANAGER).under("webhooks:write"),
     "GET /v1/referrals/mine": listed("referrals", all=NOBODY, referred_by=JUSTICE | MANAGER).telling(Secret.FOLLOWED),
     "GET /v1/referrals/mine/{referral_id}": mine(JUSTICE | MANAGER).telling(Secret.FOLLOWED),
     "GET /v1/referrals": listed("referrals", all=CLAIMERS).but_a_shelter().under("referrals:write"),
@@ -244,6 +272,14 @@ EXPECTED: dict[str, Line] = {
     "DELETE /v1/account/passkeys/{passkey_id}": account(),
     "GET /v1/account/sessions": account(),
     "POST /v1/account/sessions/{session_id}/end": account(),
+    "GET /v1/me/notices": account(),
+    "PATCH /v1/me/notices": account(body={"language": "es"}),
+    # This installation sends no mail, and a browser must be there first.
+    "POST /v1/me/notices/test": account(body={"channel": "email"}, answers=409),
+    "GET /v1/me/push-key": account(),
+    "GET /v1/me/push-subscriptions": account(),
+    "POST /v1/me/push-subscriptions": account(body=_BROWSER, answers=201),
+    "DELETE /v1/me/push-subscriptions/{subscription_id}": account(),
     "POST /v1/sign-out": account(),
     "POST /v1/sign-out/everywhere": account(),
     # Open to those who aren't signed in yet; tests/api/test_sign_in.py and its neighbours say how far they get.

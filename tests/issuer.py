@@ -20,6 +20,8 @@ from werkzeug.wrappers import Response
 
 Claims = dict[str, Any]
 
+_INSECURE = "AUTHLIB_INSECURE_TRANSPORT"
+
 
 class Issuer:
     """The provider. `lie` changes the claims of the next ID tokens, which are signed anew by `key`.
@@ -113,7 +115,8 @@ def query(url: str) -> dict[str, str]:
 def running() -> Iterator[Issuer]:
     """The provider, served on a port of its own."""
     # Authlib's own server would rather speak TLS.
-    os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
+    already = os.environ.get(_INSECURE)
+    os.environ[_INSECURE] = "1"
     issuer = Issuer()
     server = make_server("127.0.0.1", 0, issuer, threaded=True)
     issuer.address = f"http://127.0.0.1:{server.port}"
@@ -125,4 +128,6 @@ def running() -> Iterator[Issuer]:
         server.shutdown()
         thread.join()
         server.server_close()
-        del os.environ["AUTHLIB_INSECURE_TRANSPORT"]
+        # Another one may be running still.
+        if already is None:
+            del os.environ[_INSECURE]

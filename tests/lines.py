@@ -142,12 +142,12 @@ def claim(*, worker: Roles, provider: Roles, others: Roles, **more: Any) -> Line
     return Line(reach, **more)
 
 
-def mine(roles: Roles, whose: Org = POLICE, **more: Any) -> Line:
-    """What the caller made: a colleague's is not theirs, nor anybody else's."""
+def mine(roles: Roles, whose: Org = POLICE, *, others: Roles = NOBODY, **more: Any) -> Line:
+    """What the caller made: a colleague's is not theirs, nor anybody else's, but for the `others` who reach all."""
     reach = (
         Reach(whose, whose, roles, by_caller=True),
-        Reach(whose, whose, NOBODY),
-        Reach(whose, ANOTHER[whose], NOBODY),
+        Reach(whose, whose, others),
+        Reach(whose, ANOTHER[whose], others),
     )
     return Line(reach, **more)
 

@@ -48,7 +48,7 @@ async def start(url: str, log: Path, **settings: object) -> tuple[asyncio.subpro
     environment |= {f"OPENBERTH_{name.upper()}": str(value) for name, value in chosen.items()}
     # A server that hangs up on an idle client just as it asks again would look like one that broke.
     arguments = ["-m", "uvicorn", "--factory", "app.main:create_app", "--no-access-log"]
-    arguments += ["--timeout-keep-alive", "300"]
+    arguments += ["--timeout-keep-alive", "300", "--ws", "app.api.wire:SharedFrames"]
     with socket.socket() as listening, log.open("ab") as output:
         # Uvicorn takes an inherited socket for a Unix one and leaves this out: each answer would take 40 ms.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -23,6 +23,9 @@ TENANTS = (
     "events",
     "log_pages",
     "watches",
+    "webhooks",
+    "webhook_deliveries",
+    "webhook_tries",
     "audit",
     "idempotency",
     "audit_seals",
@@ -45,6 +48,10 @@ TENANTS = (
     "passkeys",
     "identity_providers",
     "openid_subjects",
+    "notice_choices",
+    "push_subscriptions",
+    "push_keys",
+    "notices",
 )
 SEALED = ("identities", "identity_marks", "demographics")
 """Tables that the app role reaches through functions alone."""
@@ -107,6 +114,7 @@ async def _furnished(connection: "asyncpg.Connection[asyncpg.Record]") -> Ledger
     for table, columns in OF_PERSON.items():
         names, values = ", ".join(columns), ", ".join(columns.values())
         await ledger.run(f"INSERT INTO {table} (program_id, person_id, {names}) VALUES ($1, $2, {values})", person_id)
+    await ledger.run("INSERT INTO push_keys (program_id, public_key, private_key) VALUES ($1, '', '')")
     await ledger.run("INSERT INTO sign_in_failures VALUES ($1, '', 1, now(), now())")
     await ledger.run(
         "INSERT INTO identity_providers (program_id, slug, name, issuer, client_id) VALUES ($1, 'a', 'A', 'a', 'a')"
@@ -116,6 +124,20 @@ async def _furnished(connection: "asyncpg.Connection[asyncpg.Record]") -> Ledger
         " VALUES ($1, $2, $2, $3, '{}', now() + interval '1 h')",
         new_id(),
         ledger.organization_id,
+    )
+    await ledger.run(
+        "INSERT INTO webhooks (program_id, id, caller_id, organization_id, name, url, filter, secret, after_number)"
+        " VALUES ($1, $2, $2, $3, 'w', 'https://w.example', '{}', '', 0)",
+        webhook_id := new_id(),
+        ledger.organization_id,
+    )
+    await ledger.run(
+        "INSERT INTO webhook_deliveries (program_id, id, webhook_id, lane, type, body)"
+        " VALUES ($1, $2, $2, $2, 't', '{}')",
+        webhook_id,
+    )
+    await ledger.run(
+        "INSERT INTO webhook_tries (program_id, delivery_id, nr, at, url) VALUES ($1, $2, 1, now(), 'w')", webhook_id
     )
     async with as_app(ledger.connection, ledger.program_id) as app:
         await app.fetch("SELECT * FROM number_events(1000, false)")
@@ -171,6 +193,14 @@ OF_PERSON = {
         "id": "gen_random_uuid()", "credential_id": _RANDOM, "public_key": "''", "sign_count": "0", "name": "''",
     },
     "openid_subjects": {"issuer": "'a'", "subject": "gen_random_uuid()::text"},
+    "notice_choices": {"language": "'en'"},
+    "push_subscriptions": {
+        "id": "gen_random_uuid()", "endpoint_hash": _RANDOM, "sealed": "''", "device": "''",
+    },
+    "notices": {
+        "id": "gen_random_uuid()", "kind": "'test'", "subject_id": "gen_random_uuid()", "moment": "now()",
+        "channel": "'email'", "destination": "gen_random_uuid()", "useful_until": "now()",
+    },
 }  # fmt: skip
 """What is a person's: its columns besides whose it is, each as an SQL expression."""
 
@@ -275,6 +305,19 @@ REFUSED = {
     "people away": "DELETE FROM people WHERE program_id = $1",
     "whose passkey it is": "UPDATE passkeys SET public_key = '' WHERE program_id = $1",
     "whose identity it is": "UPDATE openid_subjects SET person_id = person_id WHERE program_id = $1",
+    "whose notice it is": "UPDATE notices SET person_id = person_id WHERE program_id = $1",
+    "what a notice is about": "UPDATE notices SET subject_id = subject_id WHERE program_id = $1",
+    "a notice away": "DELETE FROM notices WHERE program_id = $1",
+    "whose choices they are": "UPDATE notice_choices SET person_id = person_id WHERE program_id = $1",
+    "which browser it is": "UPDATE push_subscriptions SET endpoint_hash = '' WHERE program_id = $1",
+    "a key of notices away": "DELETE FROM push_keys WHERE program_id = $1",
+    "as whom a webhook acts": "UPDATE webhooks SET caller_id = caller_id WHERE program_id = $1",
+    "what a webhook may hear": "UPDATE webhooks SET scopes = NULL WHERE program_id = $1",
+    "what was delivered": "UPDATE webhook_deliveries SET body = '{}' WHERE program_id = $1",
+    "which event was delivered": "UPDATE webhook_deliveries SET number = 1 WHERE program_id = $1",
+    "a delivery away": "DELETE FROM webhook_deliveries WHERE program_id = $1",
+    "where a try went": "UPDATE webhook_tries SET url = 'x' WHERE program_id = $1",
+    "a try away": "DELETE FROM webhook_tries WHERE program_id = $1",
     "a program": "UPDATE programs SET slug = 'mine' WHERE program_id = $1",
 }
 
@@ -409,11 +452,16 @@ async def test_the_app_role_calls_only_the_functions_that_are_its_own(ledger: Le
         "count_demographics",
         "find_session",
         "find_caller",
+        "find_people",
         "find_person",
         "program_of",
         "number_events",
         "programs_behind",
         "tell_watchers",
+        "programs_owing",
+        "retire_notices",
+        "webhooks_due",
+        "retire_webhook_deliveries",
     }
 
 

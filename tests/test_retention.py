@@ -145,15 +145,20 @@ async def test_no_function_takes_what_is_younger_than_its_least(trail: Trail, ki
 
 EACH = {
     "events": "UPDATE log_pages SET at = at - $2 * interval '1 day' WHERE program_id = $1",
+    "webhook_deliveries": "UPDATE webhook_deliveries SET ended_at = ended_at - $2 * interval '1 day'"
+    " WHERE program_id = $1",
     "answers": "UPDATE idempotency SET created_at = created_at - $2 * interval '1 day' WHERE program_id = $1",
     "needs": "UPDATE claims SET ended_at = ended_at - $2 * interval '1 day' WHERE program_id = $1",
     "unmet_needs": "UPDATE unmet_needs SET at = at - $2 * interval '1 day' WHERE program_id = $1",
+    "notices": "UPDATE notices SET created_at = created_at - $2 * interval '1 day' WHERE program_id = $1",
 }
 LEFT = {
     "events": "SELECT count(*) FROM events WHERE program_id = $1",
+    "webhook_deliveries": "SELECT count(*) FROM webhook_deliveries WHERE program_id = $1 AND ended_at IS NOT NULL",
     "answers": "SELECT count(*) FROM idempotency WHERE program_id = $1",
     "needs": "SELECT count(*) FROM claims WHERE program_id = $1 AND need IS NOT NULL",
     "unmet_needs": "SELECT count(*) FROM unmet_needs WHERE program_id = $1",
+    "notices": "SELECT count(*) FROM notices WHERE program_id = $1",
 }
 
 
@@ -181,6 +186,27 @@ async def test_what_is_old_goes_and_what_is_younger_stays(shared_database: str, 
         "INSERT INTO idempotency (program_id, caller_id, key, fingerprint, status, body)"
         " VALUES ($1, $1, 'k', '', 201, '')"
     )
+    await ledger.run(
+        "INSERT INTO people (program_id, id, organization_id, role, email, name)"
+        " VALUES ($1, $1, $2, 'case_manager', 'a@example.org', 'A')",
+        ledger.organization_id,
+    )
+    await ledger.run(
+        "INSERT INTO notices (program_id, id, person_id, kind, subject_id, moment, channel, destination, useful_until)"
+        " VALUES ($1, $1, $1, 'test', $1, now(), 'email', $1, now())"
+    )
+    await ledger.run(
+        "INSERT INTO webhooks (program_id, id, caller_id, organization_id, name, url, filter, secret, after_number)"
+        " VALUES ($1, $1, $1, $2, 'w', 'https://w.example', '{}', '', 0)",
+        ledger.organization_id,
+    )
+    # One has ended, and one is still being tried, which never goes.
+    await ledger.run(
+        "INSERT INTO webhook_deliveries (program_id, id, webhook_id, lane, type, body, state, ended_at)"
+        " VALUES ($1, $1, $1, $1, 't', '{}', 'delivered', now()),"
+        " ($1, gen_random_uuid(), $1, $1, 't', '{}', 'trying', NULL)"
+    )
+    await ledger.run("INSERT INTO webhook_tries (program_id, delivery_id, nr, at, url) VALUES ($1, $1, 1, now(), 'w')")
     await ledger.run("""UPDATE programs SET retention = '{"days": {"answers": 40}}' WHERE program_id = $1""")
     newest = await ledger.opening(1)
     for _ in range(2):

@@ -25,6 +25,7 @@ from app.access.roles import Role
 from app.access.sessions import Lasting, SignedIn, open_session
 from app.casework.terms import TEXT_VERSION
 from app.core.ids import new_id
+from app.delivery.notices.browsers import PushSubscription
 from app.delivery.watches import Watch
 from app.market.directory import Organization
 from app.schema import METADATA
@@ -54,6 +55,7 @@ class Person:
     browser: Browser
     session_id: UUID
     passkey_id: UUID
+    subscription_id: UUID
 
 
 @dataclass(slots=True)
@@ -101,7 +103,8 @@ class Side:
         return self.standing[key]
 
     async def signs_in(self, role: Role, first: str = "") -> Person:
-        """A new person of the agency's, signed in elsewhere too, with two passkeys; and what they did `first`."""
+        """A new person of the agency's, signed in elsewhere too, with two passkeys and told in a browser; and what they
+        did `first`."""
         email = f"person-{uuid4().hex}@example.org"
         lasting = Lasting(timedelta(minutes=30), timedelta(hours=1))
         passkeys = [new_id(), new_id()]
@@ -113,11 +116,16 @@ class Side:
             for id in passkeys:
                 made = {"credential_id": id.bytes, "public_key": b"senseless", "sign_count": 0, "name": "A stick"}
                 await session.execute(insert(Passkey).values(program_id=self.id, id=id, person_id=person.id, **made))
+            told_in = new_id()
+            made = {"endpoint_hash": told_in.bytes, "sealed": b"senseless", "device": "Here"}
+            await session.execute(
+                insert(PushSubscription).values(program_id=self.id, id=told_in, person_id=person.id, **made)
+            )
         browser = Browser(self.house)
         browser.http.cookies.set("__Host-openberth_session", token)
-        known = Person(person.id, browser, elsewhere, passkeys[0])
+        known = Person(person.id, browser, elsewhere, passkeys[0], told_in)
         await _DONE_FIRST[first](browser)
-        self.marks |= {str(known.id), str(elsewhere), *map(str, passkeys)}
+        self.marks |= {str(known.id), str(elsewhere), str(told_in), *map(str, passkeys)}
         return known
 
     async def rows(self) -> dict[str, list[str]]:
@@ -246,6 +254,19 @@ async def _watch(side: Side, whose: Org, role: str) -> str:
     return str(id)
 
 
+async def _webhook(side: Side, whose: Org, role: str) -> str:
+    """A webhook of a colleague's of all who are called: or, with a role in place of a state, of that caller's."""
+    body = {"url": "https://partner.example.org/openberth"}
+    if role in set(Role):
+        return str((await side.act(whose, Role(role), "POST", "/v1/webhooks", body))["id"])
+    async with side.house.owner.transaction(side.id, "tests") as session:
+        key, secret = await create_key(session, side.id, side.orgs[whose], Role.PARTNER_SYSTEM)
+    headers = {"Authorization": f"Bearer {secret}"}
+    made = (await side.house.http.post("/v1/webhooks", headers=headers, json=body)).json()
+    side.marks |= {str(made["id"]), str(key.id)}
+    return str(made["id"])
+
+
 async def _key(side: Side, whose: Org, _: str) -> str:
     async with side.house.owner.transaction(side.id, "tests") as session:
         key, _secret = await create_key(session, side.id, side.orgs[whose], Role.PROVIDER, name="Beds")
@@ -280,6 +301,7 @@ MAKE: dict[str, Callable[[Side, Org, str], Awaitable[str]]] = {
     "consent_id": _consent,
     "referral_id": _referral,
     "watch_id": _watch,
+    "webhook_id": _webhook,
     "key_id": _key,
     "person_id": _person,
     "provider": _provider,

@@ -4,23 +4,28 @@ Whatever changes how a person proves who they are renews their session and ends 
 """
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.access import passkeys, passwords
+from app.access import passkeys, passwords, recovery, totp
 from app.access.audit import note
 from app.access.callers import Caller
 from app.access.factors import factors_of
 from app.access.people import Person, get_person
 from app.access.sessions import SignedIn, close_sessions, renew_session
 from app.access.sign_in import Door, Visitor
-from app.access.totp import remove_totp
+from app.access.site import Site
 from app.access.tries import at_account
+from app.core.keyring import Keyring
 from app.core.problems import Conflict, Forbidden, Invalid, NotFound
 
 FRESH = timedelta(minutes=15)
+
+
+OLD_ONE_WRONG = "This is not your password."
 
 
 class SignInAgain(Forbidden):
@@ -78,7 +83,7 @@ async def change_password(door: Door, visitor: Visitor, caller: Caller, old: str
         tries = at_account(door.database, f"change:{caller.id}", visitor.address, str(caller.session_id))
         await tries.count()
         if not await passwords.verified(stored, old or ""):
-            raise Invalid.at("old_password", "This is not your password.")
+            raise Invalid.at("old_password", OLD_ONE_WRONG)
         await tries.succeeded()
     await passwords.check_new(new, person.email, person.name)
     hash = await passwords.hashed(new)
@@ -87,20 +92,72 @@ async def change_password(door: Door, visitor: Visitor, caller: Caller, old: str
         return await renewed(session, caller)
 
 
-async def drop_totp(session: AsyncSession, caller: Caller) -> None:
-    """Take the authenticator app away. Raises NotFound, SignInAgain."""
+async def begin_app(session: AsyncSession, keyring: Keyring, caller: Caller) -> totp.Enrolment:
+    """A secret for an authenticator app, which counts once a code of it was given.
+
+    Raises NotFound, SignInAgain; Conflict where there is an app already.
+    """
+    person = await fresh_account(session, caller)
+    return await totp.begin_totp(session, keyring, caller.program_id, caller.id, person.email)
+
+
+async def confirm_app(session: AsyncSession, keyring: Keyring, caller: Caller, code: str) -> tuple[list[str], str]:
+    """Let the app count, now that it gave a right code: recovery codes, and the session's new token.
+
+    Raises NotFound, SignInAgain, Conflict, Invalid.
+    """
     await fresh_account(session, caller)
-    if not await remove_totp(session, caller.id):
+    await totp.confirm_totp(session, keyring, caller.id, code)
+    codes = await recovery.new_codes(session, caller.program_id, caller.id)
+    return codes, await renewed(session, caller)
+
+
+async def drop_app(session: AsyncSession, caller: Caller) -> str:
+    """Take the authenticator app away, and with it the recovery codes: the session's new token.
+
+    Raises NotFound, SignInAgain.
+    """
+    await fresh_account(session, caller)
+    if not await totp.remove_totp(session, caller.id):
         raise NotFound("You have no authenticator app.")
+    await recovery.forget_codes(session, caller.id)
+    return await renewed(session, caller)
 
 
-async def drop_passkey(session: AsyncSession, caller: Caller, passkey_id: UUID) -> None:
-    """Take a passkey away. Raises NotFound, SignInAgain; Conflict for the only way in."""
+async def new_recovery_codes(session: AsyncSession, caller: Caller) -> tuple[list[str], str]:
+    """Ten codes in place of those before, and the session's new token. Raises NotFound, SignInAgain."""
+    await fresh_account(session, caller)
+    if not await totp.has_totp(session, caller.id):
+        raise NotFound("Recovery codes stand in for an authenticator app, and you have none.")
+    codes = await recovery.new_codes(session, caller.program_id, caller.id)
+    return codes, await renewed(session, caller)
+
+
+async def begin_passkey(session: AsyncSession, site: Site, caller: Caller) -> tuple[dict[str, Any], str]:
+    """What a browser needs to make a passkey, and the token for its challenge. Raises NotFound, SignInAgain."""
+    return await passkeys.registration_options(session, site, await fresh_account(session, caller))
+
+
+async def keep_passkey(
+    session: AsyncSession, site: Site, visitor: Visitor, caller: Caller, credential: dict[str, Any], name: str
+) -> tuple[passkeys.Passkey, str]:
+    """Keep the passkey that a browser made: it, and the session's new token.
+
+    Raises NotFound, SignInAgain, NotSignedIn, Invalid, Conflict.
+    """
+    person = await fresh_account(session, caller)
+    made = await passkeys.register(session, site, person, visitor.challenge or "", credential, name)
+    return made, await renewed(session, caller)
+
+
+async def drop_passkey(session: AsyncSession, caller: Caller, passkey_id: UUID) -> str:
+    """Take a passkey away: the session's new token. Raises NotFound, SignInAgain; Conflict for the only way in."""
     await fresh_account(session, caller)
     await passkeys.remove_passkey(session, caller.id, passkey_id)
     left = await factors_of(session, caller.id)
     if not (left.password or left.passkeys or left.openid):
         raise Conflict("This passkey is your only way in. Choose a password first, or make another passkey.")
+    return await renewed(session, caller)
 
 
 async def sign_out(session: AsyncSession, caller: Caller, *, only: UUID | None = None) -> int:

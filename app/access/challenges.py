@@ -22,6 +22,13 @@ MAX_TRIES = 5
 OVER = "This sign-in is over, or was begun in another browser. Start again."
 
 
+class Over(NotSignedIn):
+    """401: there is no challenge any more to answer. Only starting again helps."""
+
+    def __init__(self) -> None:
+        super().__init__(OVER)
+
+
 class Kind(StrEnum):
     """What the challenge is for: an answer to one is none to another."""
 
@@ -73,7 +80,7 @@ async def pose(session: AsyncSession, program_id: UUID, kind: Kind, person_id: U
 
 
 async def take(session: AsyncSession, kind: Kind, token: str) -> Challenge:
-    """The challenge of this browser, which nobody can answer again. Raises NotSignedIn."""
+    """The challenge of this browser, which nobody can answer again. Raises Over."""
     found: Challenge | None = await session.scalar(
         delete(Challenge)
         .where(
@@ -82,7 +89,7 @@ async def take(session: AsyncSession, kind: Kind, token: str) -> Challenge:
         .returning(Challenge)
     )
     if found is None:
-        raise NotSignedIn(OVER)
+        raise Over
     return found
 
 

@@ -2,19 +2,20 @@
 
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access import challenges
-from app.access.challenges import OVER, Kind
+from app.access.challenges import OVER, Kind, Over
 from app.access.invitations import open_invitation
 from app.access.oidc import Claims, Metadata, Provider
 from app.access.opaque import program_of_token
 from app.access.openid_subjects import bind, bound_person
 from app.access.people import Person, find_person
-from app.access.providers import client_of
+from app.access.providers import IdentityProvider, client_of, list_providers
 from app.access.sign_in import Door, Entered, Visitor
 from app.core.problems import NotSignedIn
 
@@ -44,6 +45,11 @@ class OpenIdDoor:
         self._believed: dict[str, tuple[float, Metadata | None]] = {}
         self._redirect_uri = f"{door.site.origin}/v1/sign-in/openid/callback"
 
+    async def choices(self, program: str) -> Sequence[IdentityProvider]:
+        """With which providers people may sign in to a program; for a name that is no program's, none."""
+        async with self._door.transaction(await self._door.program(program), "sign-in", reads=True) as session:
+            return await list_providers(session)
+
     async def leave(self, program: str, slug: str, return_to: str) -> Leaving:
         """Begin to sign in with a provider of the program. Raises NotFound, ProviderFault.
 
@@ -67,7 +73,7 @@ class OpenIdDoor:
         """Come back from the provider: who is signed in now, and the page they wanted. Raises NotSignedIn."""
         program_id = program_of_token(visitor.challenge or "")
         if visitor.challenge is None or program_id is None:
-            raise NotSignedIn(OVER)
+            raise Over
         async with self._door.transaction(program_id, "sign-in") as session:
             challenge = await challenges.take(session, Kind.OPENID, visitor.challenge)
         asked = challenge.data

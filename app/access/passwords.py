@@ -19,6 +19,12 @@ from app.core.problems import Invalid
 
 SHORTEST = 12
 LONGEST = 256
+TOO_SHORT = f"A password has {SHORTEST} characters or more. Several words are a good one."
+TOO_LONG = f"A password has {LONGEST} characters at most."
+TOO_EASY = (
+    "This password is among the first that anyone would try: it is well known, or made of your name, your e-mail"
+    " address or a simple pattern. Several words that don't belong together are a good one."
+)
 _FEWEST_GUESSES = 10**8
 """Below this a password is among the first that guessers try: common ones, names, keyboard walks, repetitions."""
 _ESTIMATED = 72
@@ -62,17 +68,13 @@ async def check_new(password: str, *known: str) -> None:
     """Raises Invalid for a password too short or too easily guessed. `known`: the person's own name, address, …"""
     normal = _normal(password)
     if len(normal) < SHORTEST:
-        raise Invalid.at("password", f"A password has {SHORTEST} characters or more. Several words are a good one.")
+        raise Invalid.at("password", TOO_SHORT)
     if len(normal) > LONGEST:
-        raise Invalid.at("password", f"A password has {LONGEST} characters at most.")
+        raise Invalid.at("password", TOO_LONG)
     own = [word for words in known for word in (words, *words.replace("@", " ").replace(".", " ").split())]
     estimate = await _apart(lambda: zxcvbn(normal[:_ESTIMATED], user_inputs=[*own, "openberth"]))
     if estimate["guesses"] < _FEWEST_GUESSES:
-        raise Invalid.at(
-            "password",
-            "This password is among the first that anyone would try: it is well known, or made of your name, your"
-            " e-mail address or a simple pattern. Several words that don't belong together are a good one.",
-        )
+        raise Invalid.at("password", TOO_EASY)
 
 
 async def hashed(password: str) -> str:

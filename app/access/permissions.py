@@ -90,7 +90,7 @@ PERMISSIONS: dict[Role, Grants] = {
     Role.EVALUATOR: _READER | {Action.COUNT_PARTICIPANTS: ANYONES},
     Role.ADVISORY_BOARD: _READER,
     # A shelter's own system or an agency's: on either side of the counter, within the scopes of its key.
-    Role.PARTNER_SYSTEM: _WORKER | _PROVIDER | {Action.READ_CLAIMS: (CLAIMED, RECEIVED)},
+    Role.PARTNER_SYSTEM: _WORKER | _PROVIDER | {Action.READ_CLAIMS: (CLAIMED, RECEIVED), Action.KEEP_WEBHOOKS: MINE},
     # Runs the installation, and sees no participant data at all.
     Role.OPERATOR: _READER | {Action.REVOKE_KEYS: ANYONES, Action.CHECK_TRAIL: ANYONES},
 }
@@ -118,6 +118,7 @@ SCOPES: dict[str, frozenset[Action]] = {
     "openings:read": frozenset({Action.SEARCH}),
     "events:read": frozenset({Action.READ_EVENTS}),
     "watches:write": frozenset({Action.WATCH}),
+    "webhooks:write": frozenset({Action.KEEP_WEBHOOKS}),
     "openings:write": frozenset({Action.PUBLISH}),
     "claims:read": frozenset({Action.READ_CLAIMS}),
     "claims:write": frozenset({Action.CLAIM, Action.STEER_CLAIM, Action.RECEIVE_CLAIM}),

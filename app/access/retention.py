@@ -47,6 +47,13 @@ KINDS: dict[str, Kind] = {
     "events": Kind(
         "events, of which the trail keeps the fact", "retire_events", 90, 7, "a reader catches up in days, not months"
     ),
+    "webhook_deliveries": Kind(
+        "what was sent to webhooks and has ended, with what was answered",
+        "retire_webhook_deliveries",
+        30,
+        1,
+        "whoever looks for what went wrong looks within weeks",
+    ),
     "answers": Kind(
         "answers kept by Idempotency-Key", "retire_answers", None, 7, "the same key gives the same answer for ever"
     ),
@@ -59,6 +66,13 @@ KINDS: dict[str, Kind] = {
     ),
     "unmet_needs": Kind(
         "unmet needs, which name nobody", "retire_unmet_needs", _YEARS_3, 30, "planning looks back over three budgets"
+    ),
+    "notices": Kind(
+        "notices that were sent or given up",
+        "retire_notices",
+        30,
+        2,
+        "long enough to find out why somebody was not told; at least until no look finds the same thing due again",
     ),
 }
 """Every kind, by its name in the policy. A noun with data that must go adds a line here, and its SQL function."""

@@ -31,7 +31,7 @@ class Action(StrEnum):
     """What a route lets a caller do, worded to follow "may"."""
 
     READ_SELF = "see who one is to the program"
-    KEEP_ACCOUNT = "keep one's own account: password, second factors and sessions"
+    KEEP_ACCOUNT = "keep one's own account: password, second factors, sessions and notices"
     READ_PROGRAM = "read the program's policy"
     SET_POLICY = "change the program's policy"
     READ_DIRECTORY = "read organizations, locations and services"
@@ -40,6 +40,7 @@ class Action(StrEnum):
     SEARCH = "search what is open"
     READ_EVENTS = "hear of what happens, as far as one may read it"
     WATCH = "watch for openings"
+    KEEP_WEBHOOKS = "keep webhooks, which send what one may see"
     PUBLISH = "publish, change, attest and withdraw openings"
     CLAIM = "claim places"
     READ_CLAIMS = "read claims"

@@ -4,9 +4,10 @@ import asyncio
 import time
 from collections.abc import Collection
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from app.access.callers import Caller
 from app.access.opaque import token_hash
@@ -45,6 +46,16 @@ class SessionGate:
         # Shielded: one request that is cut off must not take the look-up from the others.
         return seen[1].result() if seen[1].done() else await asyncio.shield(seen[1])
 
+    async def ask(self, tokens: Collection[str]) -> dict[str, Caller | None]:
+        """The person of each of these sessions now, in one statement and whatever is remembered; None where it has
+        ended. For those who stay connected: no session goes on for it."""
+        listed = list(tokens)
+        async with self._database.transaction(None, "gate", reads=True) as session:
+            rows = await session.execute(
+                text("SELECT * FROM find_people(:hashes)"), {"hashes": [token_hash(token) for token in listed]}
+            )
+        return dict.fromkeys(listed) | {listed[row.nr - 1]: _caller(row) for row in rows}
+
     def forget(self, people: Collection[UUID]) -> None:
         """Believe nothing any more of these people's sessions: some of them were ended here."""
         if not people:
@@ -68,11 +79,15 @@ class SessionGate:
             # No person is none to remember: the next request asks again, and the database may be back by then.
             self._seen.pop(token, None)
             raise
-        return Caller(
-            row.person_id,
-            row.program_id,
-            row.organization_id,
-            Role(row.role),
-            session_id=row.session_id,
-            serves_survivors=row.serves_survivors,
-        )
+        return _caller(row)
+
+
+def _caller(row: Row[Any]) -> Caller:
+    return Caller(
+        row.person_id,
+        row.program_id,
+        row.organization_id,
+        Role(row.role),
+        session_id=row.session_id,
+        serves_survivors=row.serves_survivors,
+    )

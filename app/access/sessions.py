@@ -122,8 +122,11 @@ _BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome
 _SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS", "CrOS", "Linux")
 
 
+UNKNOWN_BROWSER = "A browser"
+
+
 def device_name(user_agent: str) -> str:
     """Browser and system as a person would name them, such as `Firefox on Windows`; nothing finer is kept."""
-    browser = next((name for sign, name in _BROWSERS if re.search(rf"\b{sign}", user_agent)), "A browser")
+    browser = next((name for sign, name in _BROWSERS if re.search(rf"\b{sign}", user_agent)), UNKNOWN_BROWSER)
     system = next((name for name in _SYSTEMS if name in user_agent), None)
     return browser if system is None else f"{browser} on {system}"

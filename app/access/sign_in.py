@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access import challenges, devices, passkeys, passwords, sessions
 from app.access.audit import note
-from app.access.challenges import OVER, Kind
+from app.access.challenges import OVER, Kind, Over
 from app.access.invitations import NOT_VALID, invited_person, take_invitation
 from app.access.opaque import program_of_token, token_hash
 from app.access.people import Person, find_person, find_program, folded
@@ -114,7 +114,7 @@ class Door:
             person_id = await challenges.try_once(session, Kind.SECOND_FACTOR, token)
             device = await devices.known(session, person_id, visitor.device)
         if person_id is None:
-            raise NotSignedIn(OVER)
+            raise Over
         tries = at_second_factor(self.database, person_id, visitor.address, device)
         await tries.count()
         entered = None
@@ -221,7 +221,7 @@ class Door:
         """The browser's challenge and its program. Raises NotSignedIn."""
         program_id = program_of_token(visitor.challenge or "")
         if visitor.challenge is None or program_id is None:
-            raise NotSignedIn(OVER)
+            raise Over
         return visitor.challenge, program_id
 
 

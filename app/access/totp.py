@@ -20,6 +20,9 @@ _DRIFT_STEPS = 1
 """A phone's clock may be one step of 30 s off."""
 
 
+WRONG = "This is not the code that the app shows now. Check the clock of its device."
+
+
 class Totp(Base):
     """A person's authenticator app. It counts once `confirmed_at`; `last_step` is the last time step accepted."""
 
@@ -71,7 +74,7 @@ async def confirm_totp(session: AsyncSession, keyring: Keyring, person_id: UUID,
     if row is None or row.confirmed_at is not None:
         raise Conflict("There is no authenticator app to confirm. Begin with `POST /v1/account/totp`.")
     if not await accept_code(session, keyring, person_id, code, confirmed=False):
-        raise Invalid.at("code", "This is not the code that the app shows now. Check the clock of its device.")
+        raise Invalid.at("code", WRONG)
     row.confirmed_at = await session.scalar(select(func.clock_timestamp()))
     await session.flush()
 

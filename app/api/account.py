@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Request, Response
 from pydantic import Field
 
-from app.access import account, passkeys, recovery, sessions, totp
+from app.access import account, passkeys, sessions
 from app.access.callers import Caller
 from app.access.factors import factors_of
 from app.access.roles import Action, Role
@@ -155,20 +155,15 @@ async def change_password(
 @secret_answer
 async def begin_totp(request: Request, caller: Own, session: Session) -> EnrolmentOut:
     """Set an authenticator app up. It counts once you have given a code of it."""
-    person = await account.fresh_account(session, caller)
-    keyring = state_of(request).keyring
-    enrolment = await totp.begin_totp(session, keyring, caller.program_id, caller.id, person.email)
-    return EnrolmentOut.model_validate(enrolment)
+    return EnrolmentOut.model_validate(await account.begin_app(session, state_of(request).keyring, caller))
 
 
 @router.post("/account/totp/confirm", responses=documented(404, 409))
 @secret_answer
 async def confirm_totp(request: Request, response: Response, caller: Own, session: Session, body: CodeIn) -> CodesOut:
     """Give a code of the app: from now on one is asked for after your password. Keep the recovery codes on paper."""
-    await account.fresh_account(session, caller)
-    await totp.confirm_totp(session, state_of(request).keyring, caller.id, body.code)
-    codes = await recovery.new_codes(session, caller.program_id, caller.id)
-    carry_on(request, response, await account.renewed(session, caller))
+    codes, token = await account.confirm_app(session, state_of(request).keyring, caller, body.code)
+    carry_on(request, response, token)
     return CodesOut(recovery_codes=codes)
 
 
@@ -176,9 +171,7 @@ async def confirm_totp(request: Request, response: Response, caller: Own, sessio
 @secret_answer
 async def remove_totp(request: Request, response: Response, caller: Own, session: Session) -> DoneOut:
     """Sign in with your password alone again. The recovery codes are void."""
-    await account.drop_totp(session, caller)
-    await recovery.forget_codes(session, caller.id)
-    carry_on(request, response, await account.renewed(session, caller))
+    carry_on(request, response, await account.drop_app(session, caller))
     return DoneOut(removed="totp")
 
 
@@ -186,11 +179,8 @@ async def remove_totp(request: Request, response: Response, caller: Own, session
 @secret_answer
 async def new_recovery_codes(request: Request, response: Response, caller: Own, session: Session) -> CodesOut:
     """Ten new recovery codes. Those before are void."""
-    await account.fresh_account(session, caller)
-    if not await totp.has_totp(session, caller.id):
-        raise NotFound("Recovery codes stand in for an authenticator app, and you have none.")
-    codes = await recovery.new_codes(session, caller.program_id, caller.id)
-    carry_on(request, response, await account.renewed(session, caller))
+    codes, token = await account.new_recovery_codes(session, caller)
+    carry_on(request, response, token)
     return CodesOut(recovery_codes=codes)
 
 
@@ -206,8 +196,7 @@ async def list_passkeys(caller: Own, session: Session) -> PasskeysOut:
 @secret_answer
 async def new_passkey_options(request: Request, response: Response, caller: Own, session: Session) -> OptionsOut:
     """Begin to make a passkey."""
-    person = await account.fresh_account(session, caller)
-    options, token = await passkeys.registration_options(session, state_of(request).site, person)
+    options, token = await account.begin_passkey(session, state_of(request).site, caller)
     challenge(request, response, token)
     return OptionsOut(options=options)
 
@@ -218,10 +207,9 @@ async def add_passkey(
     request: Request, response: Response, caller: Own, visitor: VisitorOf, session: Session, body: PasskeyIn
 ) -> PasskeyOut:
     """Keep a passkey that your browser made."""
-    person = await account.fresh_account(session, caller)
     site = state_of(request).site
-    made = await passkeys.register(session, site, person, visitor.challenge or "", body.credential, body.name)
-    carry_on(request, response, await account.renewed(session, caller))
+    made, token = await account.keep_passkey(session, site, visitor, caller, body.credential, body.name)
+    carry_on(request, response, token)
     return PasskeyOut.model_validate(made)
 
 
@@ -231,8 +219,7 @@ async def remove_passkey(
     request: Request, response: Response, caller: Own, session: Session, passkey_id: UUID
 ) -> DoneOut:
     """Take a passkey away, unless it is your only way in."""
-    await account.drop_passkey(session, caller, passkey_id)
-    carry_on(request, response, await account.renewed(session, caller))
+    carry_on(request, response, await account.drop_passkey(session, caller, passkey_id))
     return DoneOut(removed=str(passkey_id))
 
 

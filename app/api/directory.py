@@ -142,6 +142,26 @@ def location_out(location: Location, caller: Caller) -> LocationOut:
     return LocationOut.model_validate(vars(location) | (dict.fromkeys(_WHERE) if hidden else {}))
 
 
+class Phone(In):
+    """HSDS `phone`: a number to call."""
+
+    number: Annotated[str, Field(pattern=r"^\+?[0-9][0-9 ().-]{1,28}$", examples=["+1 206 555 0100"])]
+    extension: Annotated[str | None, Field(pattern=r"^[0-9]{1,10}$")] = None
+    description: Line | None = None
+
+
+class Schedule(In):
+    """HSDS `schedule`: when it is open, in words."""
+
+    description: Line
+
+
+class RequiredDocument(In):
+    """HSDS `required_document`: what to bring."""
+
+    document: Line
+
+
 class ServiceIn(In):
     """A service to add. Its ages, languages and attributes are where each of its openings starts from."""
 
@@ -166,6 +186,9 @@ class ServiceIn(In):
     maximum_age: Age | None = None
     languages: Languages = []
     attributes: Attributes = {}
+    phones: Annotated[list[Phone], Field(max_length=10)] = []
+    schedules: Annotated[list[Schedule], Field(max_length=20)] = []
+    required_documents: Annotated[list[RequiredDocument], Field(max_length=20)] = []
 
     @model_validator(mode="after")
     def _ages(self) -> "ServiceIn":
@@ -191,6 +214,9 @@ class ServiceOut(Out):
     maximum_age: int | None
     languages: list[str]
     attributes: dict[str, str]
+    phones: list[Phone]
+    schedules: list[Schedule]
+    required_documents: list[RequiredDocument]
     created_at: Moment
 
 

@@ -139,12 +139,13 @@ def install(app: FastAPI) -> None:
         return answered(request, error)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
-        return rendered(from_validation(error))
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return answered(request, from_validation(error))
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        if error.status_code == 404:
+        if error.status_code == 404 or (error.status_code == 405 and _wants_page(request)):
+            # To a person, an address that only takes forms is none to open.
             return answered(
                 request, NotFound(f"Nothing is served at {request.url.path}. The API is described at /openapi.json.")
             )

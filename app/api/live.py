@@ -2,10 +2,10 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends, Header, Query, Request
@@ -20,12 +20,13 @@ from app.access.roles import Action
 from app.api.errors import from_validation, rendered
 from app.api.openings import need_of_query
 from app.api.routing import face
+from app.api.wire import push_of
 from app.core.problems import BadRequest, Problem
 from app.delivery.frames import message
 from app.delivery.hub import Hub
-from app.delivery.listener import Ended, Push
+from app.delivery.listener import Ended
 from app.delivery.views import MAX_NUMBER, Wanted
-from app.dependencies import caller_of, passport_of, requires, state_of
+from app.dependencies import caller_of, passport_of, requires, state_of, who
 from app.market.needs import Need
 
 router = face("live")
@@ -93,46 +94,6 @@ def _event(text: str, number: int | None) -> str:
     return f"{head}event: {kind}\ndata: {text}\n\n"
 
 
-class _Rest:
-    """What is left of a coroutine that was started and has something to wait for, as an awaitable."""
-
-    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
-        self._coroutine = coroutine
-        self._waits_for = waits_for
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        waits_for = self._waits_for
-        while True:
-            try:
-                yield waits_for
-            except BaseException as error:
-                waits_for = self._coroutine.throw(error)
-            else:
-                try:
-                    waits_for = self._coroutine.send(None)
-                except StopIteration:
-                    return
-
-
-async def _carried_on(rest: _Rest) -> None:
-    await rest
-
-
-def _pusher(send: Send) -> Push:
-    """Sends without a task of its own: nearly always the message goes to the socket's buffer, and that is all."""
-
-    def push(text: dict[str, str]) -> asyncio.Future[None] | None:
-        sending = cast("Coroutine[Any, Any, None]", send(text))
-        try:
-            waits_for = sending.send(None)
-        except StopIteration:
-            return None
-        # The buffer is full: the server makes whoever sends wait, and so it does here, but nobody else.
-        return asyncio.ensure_future(_carried_on(_Rest(sending, waits_for)))
-
-    return push
-
-
 class LiveSocket:
     """`WS /v1/live`, before the router and what it wraps every message in: that is paid for by thousands of sockets."""
 
@@ -148,17 +109,26 @@ class LiveSocket:
 
     @staticmethod
     async def _serve(scope: Scope, receive: Receive, send: Send) -> None:
-        """Callers without a header or a cookie name their key in the first message."""
+        """Callers without a header or a cookie name their key in the first message.
+
+        Only a page lacks the header, for browsers can't send it: it must be a page of ours, whoever's key it knows.
+        """
         websocket = WebSocket(scope, receive, send)
         try:
-            if _credentials(websocket):
+            if "origin" in websocket.headers and "authorization" not in websocket.headers:
+                state_of(websocket).site.require_own_page(websocket.headers)
+            if known := _credentials(websocket):
                 (await caller_of(websocket)).require(Action.READ_EVENTS)
         except Problem as problem:
             await websocket.send_denial_response(rendered(problem))
             return
         await websocket.accept()
         try:
-            await _tell(websocket, await _first(websocket), _pusher(send))
+            wanted = await _first(websocket)
+            # Counted as a request once, here or above; it is asked again, for what a socket was told may be long ago.
+            caller = await (who if known else caller_of)(websocket)
+            caller.require(Action.READ_EVENTS)
+            await _tell(websocket, caller, wanted)
         except Problem as problem:
             document = problem.document()
             await _close(websocket, message(document | {"type": "end", "problem": document["type"]}), _code(problem))
@@ -169,10 +139,10 @@ class LiveSocket:
             return
 
 
-async def _tell(websocket: WebSocket, wanted: Wanted, push: Push) -> None:
+async def _tell(websocket: WebSocket, caller: Caller, wanted: Wanted) -> None:
     """Everything, until it ends. Raises Ended, Problem, and what a socket that has gone raises."""
-    passport = passport_of(websocket)
-    async with state_of(websocket).hub.listen(await passport.ask(), wanted, passport, push) as (first, listener):
+    hub = state_of(websocket).hub
+    async with hub.listen(caller, wanted, passport_of(websocket), push_of(websocket.scope)) as (first, listener):
         for text in first:
             await websocket.send_text(text)
         gone = asyncio.create_task(_until_gone(websocket, listener.end))

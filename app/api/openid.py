@@ -1,9 +1,9 @@
 """Signing in with OpenID Connect: the providers of a program, the way there and the way back."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
-from fastapi import Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -17,7 +17,7 @@ from app.api.fields import In, Line, Moment, Out
 from app.api.routing import face, open_face
 from app.api.sign_in import ProgramSlug, Slug
 from app.core.problems import Invalid
-from app.dependencies import Session, requires, secret_answer, state_of
+from app.dependencies import PERSON, Session, requires, secret_answer, state_of
 from app.visitors import VisitorOf, challenge, let_in
 
 router = face("sign-in")
@@ -159,18 +159,25 @@ async def remove_provider(caller: Manager, session: Session, provider: ProviderS
 @open_router.get("/sign-in/choices")
 async def list_choices(request: Request, program: ProgramSlug) -> ChoicesOut:
     """With which providers people may sign in to a program; for a name that is no program's, none."""
-    door = state_of(request).door
-    async with door.transaction(await door.program(program), "sign-in") as session:
-        rows = await providers.list_providers(session)
+    rows = await state_of(request).openid_door.choices(program)
     return ChoicesOut(
         providers=[ChoiceOut(name=row.name, url=f"/v1/sign-in/openid/{program}/{row.slug}") for row in rows]
     )
 
 
-_REDIRECTS = {"status_code": 303, "response_class": RedirectResponse}
+async def _for_a_person(request: Request) -> None:
+    """A browser is sent here, and no script of a page reads the answer: what goes wrong is told to the person."""
+    request.scope[PERSON] = "text/html" in request.headers.get("accept", "")
 
 
-@open_router.get("/sign-in/openid/callback", responses=documented(404, 502), **_REDIRECTS)  # type: ignore[arg-type]
+_REDIRECTS: dict[str, Any] = {
+    "status_code": 303,
+    "response_class": RedirectResponse,
+    "dependencies": [Depends(_for_a_person)],
+}
+
+
+@open_router.get("/sign-in/openid/callback", responses=documented(404, 502), **_REDIRECTS)
 async def come_back(
     request: Request,
     visitor: VisitorOf,
@@ -185,7 +192,7 @@ async def come_back(
     return response
 
 
-@open_router.get("/sign-in/openid/{program}/{provider}", responses=documented(404, 502), **_REDIRECTS)  # type: ignore[arg-type]
+@open_router.get("/sign-in/openid/{program}/{provider}", responses=documented(404, 502), **_REDIRECTS)
 async def leave(
     request: Request,
     program: Annotated[Slug, Path(description="The program's short name.")],

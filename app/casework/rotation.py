@@ -17,7 +17,7 @@ from app.casework import consents, demographics, identity, marks, referrals
 from app.casework.identity import Identity, IdentityMark, SealedIdentity
 from app.casework.participants import Participant
 from app.core.database import Base, Database
-from app.core.keyring import DataKey, Keyring, MasterKeys, new_data_key, turn
+from app.core.keyring import DataKey, Keyring, MasterKeys, new_data_key, purpose_of, turn
 
 BATCH = 200
 """Rows in one transaction: a rotation never holds many rows for long, and may be stopped and run again."""
@@ -51,6 +51,11 @@ SEALED = (
     SealedColumn("identity_providers", "slug", "client_secret", providers.purpose),
     SealedColumn("referrals", "id", "person", referrals.purpose),
     SealedColumn("referrals", "id", "reference", referrals.reference_purpose),
+    # Of the floor above this one.
+    SealedColumn("push_subscriptions", "id", "sealed", purpose_of("push_subscriptions", "sealed")),
+    SealedColumn("push_keys", "program_id", "private_key", purpose_of("push_keys", "private_key")),
+    SealedColumn("webhooks", "id", "secret", purpose_of("webhooks", "secret")),
+    SealedColumn("webhooks", "id", "previous_secret", purpose_of("webhooks", "previous_secret")),
 )
 
 

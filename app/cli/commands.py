@@ -26,6 +26,7 @@ from app.cli.logs import logging_at
 from app.cli.output import console, explained, fail
 from app.cli.permissions import page as permissions_page
 from app.core.database import Database, plain_url
+from app.core.keyring import Keyring
 from app.core.settings import Settings
 from app.delivery import asyncapi
 from app.home import Home, home, key_file, master_keys, migrated
@@ -102,6 +103,9 @@ def serve(
             server_header=False,
             log_config=logging_at(settings.log_level),
             timeout_graceful_shutdown=10,
+            ws="app.api.wire:SharedFrames",
+            # Compressed, a change would be made anew for every socket, and each would weigh more than twice as much.
+            ws_per_message_deflate=False,
         )
 
 
@@ -119,14 +123,15 @@ def work() -> None:
     async def forever(where: Home) -> None:
         database = Database(where.url, pool_size=2)
         try:
-            await run_loops(database, settings.model_copy(update={"database_url": where.url}))
+            ring = Keyring(master_keys(settings, where))
+            await run_loops(database, settings.model_copy(update={"database_url": where.url}), ring)
         finally:
             await database.close()
 
     with explained(), home(settings) as where:
         migrated(where)
         dictConfig(logging_at(settings.log_level))
-        console.print("Sweeping lapsed holds, numbering events, sealing the trail, retiring what is old.")
+        console.print("Sweeping lapsed holds, numbering and sending events, sealing the trail, retiring what is old.")
         console.print("Ctrl-C ends it.")
         asyncio.run(forever(where))
 

@@ -108,7 +108,14 @@ ORGANIZATIONS = (
                 (*_LOW_BARRIER, "adults_without_children", "pets", "belongings", "step_free", "couples"),
                 ("households_with_children",),
                 ("en", "es"),
-                {"hud_project_type": 1, "minimum_age": 18},
+                {
+                    "hud_project_type": 1,
+                    "minimum_age": 18,
+                    # 555-0100 to 0199 are nobody's.
+                    "phones": [{"number": "+1 206 555 0118", "description": "The desk, day and night"}],
+                    "schedules": [{"description": "Doors open at 18:00. Come until midnight."}],
+                    "required_documents": [{"document": "Nothing. A lock for the locker, if you have one."}],
+                },
             ),
         ),
     ),

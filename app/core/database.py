@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, cast
 from uuid import UUID
 
 import asyncpg
@@ -42,6 +42,8 @@ class Base(DeclarativeBase):
 
 BATCHES = 4
 """Connections per process for desks, beside the pool: one program's batches go one at a time."""
+GLANCES = 2
+"""Connections per process for hubs, which read the logs of those programs that somebody listens to."""
 
 PooledConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
@@ -93,6 +95,7 @@ class Database:
         self.committed: Callable[[UUID], None] = _nobody
         """Told of each program whose data a transaction may have changed: the relay's bell."""
         self._batches: asyncpg.Pool[asyncpg.Record] | None = None
+        self._glances: asyncpg.Pool[asyncpg.Record] | None = None
         self.engine = create_async_engine(
             asyncpg_url(url),
             pool_size=pool_size,
@@ -141,15 +144,7 @@ class Database:
         claim goes.
         """
         if self._batches is None:
-            self._batches = asyncpg.create_pool(
-                self._plain_url,
-                min_size=0,
-                max_size=BATCHES,
-                # Every batch ends with COMMIT or ROLLBACK, and SET LOCAL ends with it: nothing is left to reset.
-                reset=_leave,
-                server_settings=self._settings,
-                command_timeout=30,
-            )
+            self._batches = self._bare(BATCHES)
             await self._batches
         async with self._batches.acquire() as connection:
             batches = Batches(connection, program_id, actor, self.committed)
@@ -158,15 +153,57 @@ class Database:
             finally:
                 await batches.end()
 
+    @asynccontextmanager
+    async def glance(self, program_id: UUID) -> AsyncIterator[PooledConnection]:
+        """A bare connection on which a program's rows can be read: each statement is a transaction of its own.
+
+        For what is read many times a second. The connection stays with the program until another one's is asked for,
+        so that nothing but the statement goes back and forth.
+        """
+        if self._glances is None:
+            self._glances = self._bare(GLANCES, connection_class=Glancing)
+            await self._glances
+        async with self._glances.acquire() as connection:
+            await cast(Glancing, connection).turn_to(program_id)
+            yield connection
+
+    def _bare(self, size: int, **options: Any) -> "asyncpg.Pool[asyncpg.Record]":
+        return asyncpg.create_pool(
+            self._plain_url,
+            min_size=0,
+            max_size=size,
+            # A batch ends with COMMIT or ROLLBACK, and SET LOCAL ends with it; a glance leaves its program, and whoever
+            # glances next turns to theirs. Nothing is left to reset.
+            reset=_leave,
+            server_settings=self._settings,
+            command_timeout=30,
+            **options,
+        )
+
     async def close(self) -> None:
         """Close every pooled connection."""
         await self.engine.dispose()
-        if self._batches is not None:
-            await self._batches.close()
+        for pool in (self._batches, self._glances):
+            if pool is not None:
+                await pool.close()
 
 
 def _nobody(_: UUID) -> None:
     """Whom a database tells of its commits until somebody asks to be told."""
+
+
+class Glancing(asyncpg.Connection):
+    """A connection that reads the rows of one program, then perhaps of another."""
+
+    _program_id: UUID | None = None
+
+    async def turn_to(self, program_id: UUID) -> None:
+        """Show the rows of this program from now on, and only those."""
+        if program_id != self._program_id:
+            # None meanwhile: if this breaks off, nobody knows whose it is.
+            self._program_id = None
+            await self.execute(f"SET openberth.program_id = '{program_id}'")
+            self._program_id = program_id
 
 
 class Batches:

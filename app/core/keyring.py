@@ -10,7 +10,7 @@ import binascii
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -173,6 +173,11 @@ class Keyring:
         self._masters = masters
 
     @property
+    def has_masters(self) -> bool:
+        """Whether anything can be sealed here."""
+        return self._masters is not None
+
+    @property
     def masters(self) -> MasterKeys:
         """The master keys. Raises NoMasterKey."""
         if self._masters is None:
@@ -242,6 +247,11 @@ def new_data_key(masters: MasterKeys, program_id: UUID) -> Insert:
     id = new_id()
     wrapped = masters.wrap(AESGCM.generate_key(KEY_BYTES * 8), program_id, id)
     return insert(DataKey).values(program_id=program_id, id=id, master_id=masters.current, wrapped=wrapped)
+
+
+def purpose_of(table: str, column: str) -> Callable[[object], str]:
+    """What the texts of a column are sealed for, from their rows' ids: for columns that several floors must name."""
+    return lambda id: f"{table}.{column}:{id}"
 
 
 def turn(program_id: UUID) -> ColumnElement[int]:

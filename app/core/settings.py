@@ -1,11 +1,14 @@
 """What an installation can set, read from `OPENBERTH_*` environment variables."""
 
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from limits import RateLimitItem, parse
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.embedded import default_data_dir
@@ -31,10 +34,56 @@ def _address(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mail is handed in. `implicit`: TLS from the first byte, else STARTTLS.
+
+    `here`: it is on this machine, the one place where TLS is only used if it is offered.
+    """
+
+    host: str
+    port: int
+    implicit: bool
+    here: bool
+    username: str | None
+    password: str | None
+
+
+def parse_mail_server(url: str) -> MailServer:
+    """The server of `smtp://user:password@host:port` or `smtps://…`. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError("give smtp:// or smtps:// with user, password, host and port alone")
+    implicit = parts.scheme == "smtps"
+    return MailServer(
+        parts.hostname,
+        parts.port or (465 if implicit else 587),
+        implicit,
+        parts.hostname in {"localhost", "127.0.0.1", "::1"},
+        unquote(parts.username) if parts.username else None,
+        unquote(parts.password) if parts.password else None,
+    )
+
+
+def _mail_server(url: SecretStr) -> SecretStr:
+    parse_mail_server(url.get_secret_value())
+    return url
+
+
+def _sender(address: str) -> str:
+    name, spec = parseaddr(address)
+    local, at, domain = spec.rpartition("@")
+    if not at or not local or not domain or not address.isprintable():
+        raise ValueError("give an address, such as Openberth <notices@openberth.example.org>")
+    # Raises ValueError too, for what no header could hold.
+    return str(Address(name, addr_spec=spec))
+
+
 class Settings(BaseSettings):
     """The settings of one process; every field is an environment variable with the prefix `OPENBERTH_`."""
 
-    model_config = SettingsConfigDict(env_prefix="OPENBERTH_", extra="ignore")
+    # What was set wrongly may hold a password: an error says which setting it is, and not what it was set to.
+    model_config = SettingsConfigDict(env_prefix="OPENBERTH_", extra="ignore", hide_input_in_errors=True)
 
     database_url: str | None = Field(
         default=None,
@@ -87,13 +136,35 @@ class Settings(BaseSettings):
         default=False,
         description="Let an OpenID Connect issuer be on this machine, and without TLS. For development alone.",
     )
+    allow_local_webhooks: bool = Field(
+        default=False,
+        description="Let a webhook's address be on this machine, and without TLS. For development alone.",
+    )
     nats_url: str | None = Field(
         default=None,
         description="NATS with JetStream, as nats://host:4222, to wake the hubs of other machines. "
         "Without it, PostgreSQL's LISTEN and NOTIFY does.",
     )
     live_sockets: int = Field(default=10_000, ge=1, description="Live sockets and streams that one process holds.")
+    smtp_url: Annotated[SecretStr, AfterValidator(_mail_server)] | None = Field(
+        default=None,
+        description="Where mail is handed in: smtp://user:password@host:587 with STARTTLS, or smtps:// with TLS from "
+        "the start. Without it, and OPENBERTH_MAIL_FROM, no notice goes by e-mail.",
+    )
+    mail_from: Annotated[str, AfterValidator(_sender)] | None = Field(
+        default=None, description="From whom mail is, such as Openberth <notices@openberth.example.org>."
+    )
+    allow_local_push: bool = Field(
+        default=False,
+        description="Let a browser's push service be on this machine, and without TLS. For development alone.",
+    )
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    @model_validator(mode="after")
+    def _mail_is_whole(self) -> "Settings":
+        if (self.smtp_url is None) != (self.mail_from is None):
+            raise ValueError("set OPENBERTH_SMTP_URL and OPENBERTH_MAIL_FROM both, or neither")
+        return self
 
     @property
     def shows_docs(self) -> bool:

@@ -1,1 +1,2 @@
-"""How facts leave: the ordered log, the relay that numbers it, the live hub, watches, and the bus between machines."""
+"""How facts leave: the ordered log, the relay that numbers it, the live hub, watches, webhooks, and the bus
+between machines."""

@@ -8,6 +8,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
@@ -15,12 +16,12 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.core.database import Database
+from app.core.database import Database, PooledConnection
 from app.delivery.frames import written
 from app.delivery.listener import Ended, Listener
-from app.delivery.log import extent, read
+from app.delivery.log import RULES_CHANGED, Entry, Extent, extent, glance
 from app.delivery.pace import Pace
-from app.delivery.terms import Terms, read_terms
+from app.delivery.terms import Terms, glance_terms
 from app.delivery.views import Change, View, changes, newest, owners
 from app.market.clock import now
 
@@ -36,6 +37,17 @@ LOST_SECONDS = 10.0
 TERMS_KEPT = 50_000
 
 START_AGAIN = Ended(Ended.START_AGAIN, "start_again", "The log does not go on from what you were told. Connect anew.")
+NEW_RULES = Ended(Ended.FORBIDDEN, "rules_changed", "The program's rules have changed. Connect anew.")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What was read after a number. `lost`: the log does not go on from there."""
+
+    after: int
+    entries: list[Entry]
+    changed: list[Change]
+    lost: bool
 
 
 class Channel:
@@ -70,10 +82,7 @@ class Channel:
     async def begin(self) -> None:
         """Find where the log stands. What comes after is read from now on."""
         if self._position is None:
-            async with self._database.transaction(self._program_id, "hub", reads=True) as session:
-                latest = (await extent(session, self._program_id)).latest
-                self._ahead = (await session.execute(select(now()))).scalar_one() - datetime.now(UTC)
-            self._begin_at(latest)
+            self._begin_at((await self._look()).latest)
 
     def _begin_at(self, latest: int) -> None:
         # Several may have asked at once: what the channel has read since must not be read again.
@@ -124,51 +133,75 @@ class Channel:
                 await self._beat()
 
     async def _go_on(self) -> None:
-        while self._position is not None:
-            position = self._position
-            async with self._database.transaction(self._program_id, "hub", reads=True) as session:
-                entries = await read(session, self._program_id, position, READ_NUMBERS)
-                lost = bool(entries) and entries[0].number != position + 1
-                if not entries:
-                    # Time to see that it is still the same log, and what time it is there.
-                    lost = not (await extent(session, self._program_id)).holds_all_after(position)
-                    self._ahead = (await session.execute(select(now()))).scalar_one() - datetime.now(UTC)
-                changed = await self._changes(session, entries)
-            self._read_at = monotonic()
-            if lost:
-                self._start_again()
-                return
-            if not entries or self._position is None:
-                return
-            self._position = entries[-1].number
-            await self._spread(entries, changed)
-            if len(entries) < READ_NUMBERS:
-                return
+        """Spread all there is, reading on meanwhile if there is known to be more."""
+        ahead: asyncio.Task[Batch] | None = None
+        try:
+            while self._position is not None:
+                batch = await (ahead or self._read(self._position))
+                ahead = None
+                if self._position != batch.after:
+                    continue
+                if batch.lost:
+                    self._start_again(START_AGAIN)
+                    return
+                if not batch.entries:
+                    return
+                if any(entry.type == RULES_CHANGED for entry in batch.entries):
+                    self._start_again(NEW_RULES)
+                    return
+                self._position = batch.entries[-1].number
+                more = len(batch.entries) == READ_NUMBERS or self._news.is_set()
+                if more and not self._pace.pressed:
+                    self._news.clear()
+                    ahead = asyncio.create_task(self._read(self._position))
+                await self._spread(batch.entries, batch.changed)
+                if not more:
+                    return
+        finally:
+            if ahead is not None:
+                ahead.cancel()
 
-    def _start_again(self) -> None:
-        """The log is another than it was: restored from a backup, or trimmed beyond what was read."""
+    async def _read(self, position: int) -> "Batch":
+        """What comes after a position."""
+        async with self._database.glance(self._program_id) as connection:
+            entries = await glance(connection, self._program_id, position, READ_NUMBERS)
+            changed = await self._changes(connection, entries)
+        goes_on = entries[0].number == position + 1 if entries else (await self._look()).holds_all_after(position)
+        self._read_at = monotonic()
+        return Batch(position, entries, changed, lost=not goes_on)
+
+    async def _look(self) -> Extent:
+        """See where the log stands, and what time it is there."""
+        async with self._database.transaction(self._program_id, "hub", reads=True) as session:
+            found = await extent(session, self._program_id)
+            self._ahead = (await session.execute(select(now()))).scalar_one() - datetime.now(UTC)
+            return found
+
+    def _start_again(self, why: Ended) -> None:
+        """Nobody can go on from where they are: the log is another than it was (restored from a backup, or trimmed
+        beyond what was read), or the program's rules are."""
         for listener in list(self.listeners):
-            listener.end(START_AGAIN)
+            listener.end(why)
         self._views.clear()
         self._terms.clear()
         self._position = None
 
-    async def _changes(self, session: Any, entries: Any) -> list[Change]:
+    async def _changes(self, connection: PooledConnection, entries: list[Entry]) -> list[Change]:
         """The newest state of each opening in a batch, with its terms."""
         found = newest(entries)
         known = {id: self._terms[id] for id in found if id in self._terms}
         unknown = [id for id, (_, state, _) in found.items() if id not in known or known[id].version < state.version]
         if unknown:
-            self._terms |= await read_terms(session, self._program_id, unknown)
+            self._terms |= await glance_terms(connection, self._program_id, unknown)
             while len(self._terms) > TERMS_KEPT:
                 self._terms.popitem(last=False)
         return changes(found, self._terms, known)
 
-    async def _spread(self, entries: Any, changed: list[Change]) -> None:
+    async def _spread(self, entries: list[Entry], changed: list[Change]) -> None:
         number, moment = entries[-1].number, self.now
         claims = list({entry.subject_id: entry for entry in entries if entry.type.startswith("claim.")}.values())
         watching = owners(entry for entry in entries if entry.type.startswith("watch."))
-        text = written(moment)
+        text, sent = written(moment), 0
         self._pace.begin()
         for view in list(self._views.values()):
             items = view.items(changed, claims, moment)
@@ -177,9 +210,14 @@ class Channel:
                 continue
             frame = view.frame(number, text, items)
             extra = {each: frame.along_with(watching[each.caller.id]) for each in own}
-            for nr, listener in enumerate(list(view.listeners)):
-                listener.offer(extra.get(listener, frame) if extra else frame)
-                if nr % Pace.SLICE == Pace.SLICE - 1:
+            everyone = list(view.listeners)
+            for begin in range(0, len(everyone), Pace.SLICE):
+                some = everyone[begin : begin + Pace.SLICE]
+                for listener in some:
+                    listener.offer(extra.get(listener, frame) if extra else frame)
+                sent += len(some)
+                if sent >= Pace.SLICE:
+                    sent = 0
                     await self._pace.step()
         await self._pace.rest()
 

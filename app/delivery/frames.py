@@ -6,6 +6,9 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from websockets.frames import Frame as WebSocketFrame
+from websockets.frames import Opcode
+
 from app.core.rendering import to_json
 
 
@@ -42,9 +45,10 @@ class Frame:
         )
 
     @cached_property
-    def message(self) -> dict[str, str]:
-        """The same for the server that sends it, shared like the text."""
-        return {"type": "websocket.send", "text": self.text}
+    def wire(self) -> bytes:
+        """The same as a server's socket carries it, shared like the text. It is not compressed, which a socket that
+        has agreed to compression takes as well (RFC 7692, 6)."""
+        return WebSocketFrame(Opcode.TEXT, self.text.encode()).serialize(mask=False)
 
     @cached_property
     def size(self) -> int:

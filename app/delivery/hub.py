@@ -9,36 +9,40 @@ from uuid import UUID
 
 from app.access.callers import Caller
 from app.access.gate import Gate
+from app.access.session_gate import SIGNED_OUT, SessionGate
 from app.core.database import Database
 from app.core.metrics import DROPPED, LISTENERS
-from app.core.problems import Busy, Problem, Unauthorized
+from app.core.problems import Busy
 from app.delivery import snapshot
 from app.delivery.channel import Channel
-from app.delivery.frames import Frame, message, written
+from app.delivery.frames import Frame, written
 from app.delivery.listener import Ended, Listener, Passport, Push
-from app.delivery.log import Entry
+from app.delivery.log import RULES_CHANGED, Entry
+from app.delivery.sharing import Sharing
 from app.delivery.terms import read_terms
 from app.delivery.views import View, Wanted, changes, newest, owners
 
 log = logging.getLogger(__name__)
 
-_NO_KEY = Ended(Ended.UNAUTHORIZED, "unauthorized", "This key is unknown, expired or revoked by now.")
-
 ASK_SECONDS = 0.4
 """How often each listener's permission is asked for: a revoked key is noticed within this."""
+PICTURES_AT_ONCE = 2
+"""How many snapshots are taken at a time: when thousands connect again at once, requests need connections too."""
 
 
 class Hub:
     """Of one process."""
 
-    def __init__(self, database: Database, gate: Gate, *, most: int) -> None:
+    def __init__(self, database: Database, gate: Gate, sessions: SessionGate, *, most: int) -> None:
         self._database = database
         self._gate = gate
+        self._sessions = sessions
         self._most = most
         self._channels: dict[UUID, Channel] = {}
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._listeners: set[Listener] = set()
         self._news: dict[UUID, asyncio.Future[None]] = {}
+        self._pictures = Sharing[snapshot.Picture](PICTURES_AT_ONCE)
         self._closing = False
 
     def heard(self, program_id: UUID, latest: int | None) -> None:
@@ -94,14 +98,19 @@ class Hub:
         because = "asked"
         if wanted.resume_after is not None:
             extent, entries = await snapshot.missed(self._database, caller, wanted.resume_after)
-            if entries is not None:
+            if entries is not None and all(entry.type != RULES_CHANGED for entry in entries):
                 frame = await self._caught_up(channel, listener, wanted.resume_after, entries)
                 listener.told = frame.number
                 return [frame.text]
-            because = "too_old" if wanted.resume_after < extent.latest else "unknown_number"
-        document = await snapshot.take(self._database, caller, wanted, because)
-        listener.told = document["number"]
-        return [message(document)]
+            if entries is not None:
+                because = "rules_changed"
+            else:
+                because = "too_old" if wanted.resume_after < extent.latest else "unknown_number"
+        picture = await self._pictures.get(
+            (caller.program_id, *View.key(caller, wanted)), lambda: snapshot.take(self._database, caller, wanted)
+        )
+        listener.told = picture.number
+        return [await snapshot.complete(self._database, caller, picture, because)]
 
     async def _caught_up(self, channel: Channel, listener: Listener, after: int, entries: Sequence[Entry]) -> Frame:
         """What a listener missed, in one frame."""
@@ -121,29 +130,30 @@ class Hub:
         """Ask for every listener whether it may still listen, and let go of those who may not."""
         listeners = list(self._listeners)
         asked_at = monotonic()
-        # Those with one key get one answer.
-        known = await self._gate.ask({each.passport.secret for each in listeners if each.passport.secret})
+        # Those with one key or one session get one answer.
+        keys = await self._gate.ask({each.passport.secret for each in listeners if not each.passport.is_session})
+        sessions = {each.passport.secret for each in listeners if each.passport.is_session}
+        people = await self._sessions.ask(sessions) if sessions else {}
         for nr, listener in enumerate(listeners):
-            secret = listener.passport.secret
-            answer = await self._answer(listener) if secret is None else known[secret] or _NO_KEY
-            if isinstance(answer, Caller) and answer != listener.caller:
-                answer = Ended(Ended.FORBIDDEN, "forbidden", "What you may see has changed. Connect anew.")
-            if isinstance(answer, Ended):
-                DROPPED.labels(answer.word).inc()
-                listener.end(answer)
+            if listener.passport.is_session:
+                answer, gone = people[listener.passport.secret], SIGNED_OUT
+            else:
+                answer, gone = keys[listener.passport.secret], "This key is unknown, expired or revoked by now."
+            if answer is None:
+                self._let_go(listener, Ended(Ended.UNAUTHORIZED, "unauthorized", gone))
+            elif answer != listener.caller:
+                self._let_go(
+                    listener, Ended(Ended.FORBIDDEN, "forbidden", "What you may see has changed. Connect anew.")
+                )
             else:
                 listener.permit(asked_at)
             if nr % 100 == 99:
                 await asyncio.sleep(0)
 
     @staticmethod
-    async def _answer(listener: Listener) -> Caller | Ended:
-        try:
-            return await listener.passport.ask()
-        except Unauthorized as problem:
-            return Ended(Ended.UNAUTHORIZED, "unauthorized", problem.detail)
-        except Problem as problem:
-            return Ended(Ended.FORBIDDEN, "forbidden", problem.detail)
+    def _let_go(listener: Listener, why: Ended) -> None:
+        DROPPED.labels(why.word).inc()
+        listener.end(why)
 
     async def run(self) -> None:
         """Ask, again and again, until cancelled."""

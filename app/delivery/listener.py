@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import ClassVar
@@ -23,10 +23,10 @@ BELIEVED_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Passport:
-    """Asks again who is calling; raises Unauthorized. `secret`: the key, where it is one that the gate looks up."""
+    """What a listener came in with, a key or a session's token, for which it is asked again and again who that is."""
 
-    ask: Callable[[], Awaitable[Caller]]
-    secret: str | None = None
+    secret: str
+    is_session: bool = False
 
 
 class Ended(Exception):
@@ -48,9 +48,9 @@ class Ended(Exception):
         return message({"type": "end", "code": self.code, "because": self.word, "detail": self.detail})
 
 
-Push = Callable[[dict[str, str]], "asyncio.Future[None] | None"]
-"""Sends a message (`Frame.message`) at once. Answers None when it is on its way, else what it waits for. Raises
-OSError, RuntimeError when the client has gone."""
+Push = Callable[[bytes], "asyncio.Future[None] | None"]
+"""Sends a frame (`Frame.wire`) at once. Answers None when it is on its way, else what it waits for: the client has
+taken too little of what was sent before. Raises OSError when the client has gone."""
 
 
 class Listener:
@@ -61,8 +61,8 @@ class Listener:
     """
 
     __slots__ = (
-        "_bytes", "_ended", "_frames", "_push", "_ready", "_under_way", "_waiting_since", "asked_at", "caller",
-        "passport", "told", "wanted",
+        "_bytes", "_ended", "_frames", "_push", "_ready", "_under_way", "_waiting_since", "_waits", "asked_at",
+        "caller", "passport", "told", "wanted",
     )  # fmt: skip
 
     def __init__(self, caller: Caller, wanted: Wanted, passport: Passport, push: Push | None = None) -> None:
@@ -78,44 +78,37 @@ class Listener:
         self._under_way: asyncio.Future[None] | None = None
         self._waiting_since: float | None = None
         self._ended: Ended | None = None
+        self._waits = False
+        """Whether whoever sends waits for a frame, with nothing left to send and nothing under way."""
 
     def offer(self, frame: Frame) -> None:
         """One frame more to send."""
-        if self._ended is not None:
-            return
-        # Written out, for this runs for every listener and every change: nothing is left to send or under way, whoever
-        # sends waits for more, and permission is fresh.
-        if (
-            self._push is not None
-            and not self._frames
-            and self._under_way is None
-            and self._ready is not None
-            and not self._ready.done()
-            and monotonic() - self.asked_at <= BELIEVED_SECONDS
-        ):
+        # This runs for every listener and every change: where whoever sends only waits for more, it goes out here.
+        if self._waits and self._push is not None and monotonic() - self.asked_at <= BELIEVED_SECONDS:
             self._send(frame, self._push)
-            return
-        self._frames.append(frame)
-        self._bytes += frame.size
-        if self._waiting_since is None:
-            self._waiting_since = monotonic()
-        if len(self._frames) > MOST_FRAMES or self._bytes > MOST_BYTES:
-            self._fold()
-        self._wake()
+        elif self._ended is None:
+            self._frames.append(frame)
+            self._bytes += frame.size
+            if self._waiting_since is None:
+                self._waiting_since = monotonic()
+            if len(self._frames) > MOST_FRAMES or self._bytes > MOST_BYTES:
+                self._fold()
+            self._wake()
 
     def _send(self, frame: Frame, push: Push) -> None:
-        assert self.told is not None, "whoever listens was first told where the log stands"
-        if frame.number <= self.told:
-            return
         if frame.after != self.told:
+            assert self.told is not None, "whoever listens was first told where the log stands"
+            if frame.number <= self.told:
+                return
             frame = frame.since(self.told)
         self.told = frame.number
         try:
-            under_way = push(frame.message)
-        except (OSError, RuntimeError):
+            under_way = push(frame.wire)
+        except OSError:
             self.end(Ended(1000, "gone", "The client has left."))
             return
         if under_way is not None:
+            self._waits = False
             self._under_way = under_way
             self._waiting_since = monotonic()
             under_way.add_done_callback(self._arrived)
@@ -160,6 +153,7 @@ class Listener:
             self._wake()
 
     def _wake(self) -> None:
+        self._waits = False
         if self._ready is not None and not self._ready.done():
             self._ready.set_result(None)
 
@@ -171,8 +165,12 @@ class Listener:
                 not self._frames or self._under_way is not None or monotonic() - self.asked_at > BELIEVED_SECONDS
             ):
                 self._ready = asyncio.get_running_loop().create_future()
-                await self._ready
-                self._ready = None
+                self._waits = not self._frames and self._under_way is None
+                try:
+                    await self._ready
+                finally:
+                    self._waits = False
+                    self._ready = None
             if self._ended is not None:
                 raise self._ended
             frame = self._frames.popleft()

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.access.callers import Caller
-from app.core.database import Base, load_sql
+from app.core.database import Base, PooledConnection, load_sql
 from app.delivery.vocabulary import governed_by
 
 READ = load_sql(__file__, "read")
@@ -44,6 +44,10 @@ class LogPage(Base):
     cluster: Mapped[int] = mapped_column(BigInteger)
 
     __table_args__ = (CheckConstraint("cardinality(event_ids) = cardinality(xids)", name="named_in_full"),)
+
+
+RULES_CHANGED = "program.changed"
+"""After it, what could be claimed before may be too far ahead, or no longer: no picture made before it is good."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,11 @@ async def extent(session: AsyncSession, program_id: UUID) -> Extent:
         )
     ).one()
     return Extent(row.oldest or 1, row.latest or 0)
+
+
+async def glance(connection: PooledConnection, program_id: UUID, after: int, limit: int) -> list[Entry]:
+    """The same as `read`, on a bare connection."""
+    return [Entry(*row) for row in await connection.fetch(READ, program_id, after, limit)]
 
 
 async def read(session: AsyncSession, program_id: UUID, after: int, limit: int) -> Sequence[Entry]:

@@ -69,8 +69,11 @@ class Snapshot(Message):
     number: Number
     now: datetime
     because: Annotated[
-        Literal["asked", "too_old", "unknown_number"],
-        Field(description="`too_old`: you missed more than is kept or sent; `unknown_number`: the log is another."),
+        Literal["asked", "too_old", "unknown_number", "rules_changed"],
+        Field(
+            description="`too_old`: you missed more than is kept or sent; `unknown_number`: the log is another;"
+            " `rules_changed`: the program changed what can be claimed."
+        ),
     ]
     complete: Annotated[bool, Field(description="False: there are more than the thousand best.")]
     openings: list[OpeningShown]

@@ -1,13 +1,13 @@
 """Pace: spreading to thousands takes turns with answering requests, and gives way to them."""
 
 import asyncio
-from time import perf_counter
+from time import perf_counter, thread_time
 
 
 class Pace:
     """Between slices of listeners the loop goes round, so that requests are answered meanwhile.
 
-    How long those rounds take shows whether others want the process. If they do, it is left to them for a while after
+    How much those rounds work shows whether others want the process. If they do, it is left to them for a while after
     spreading: what changes meanwhile goes out together, of each thing only the newest.
     """
 
@@ -18,26 +18,31 @@ class Pace:
     LONGEST_REST = 1.0
 
     def __init__(self) -> None:
-        self._own = 0.0
-        self._others = 0.0
-        self._since = perf_counter()
+        self.pressed = False
+        """Whether others wanted the process when last something was spread."""
+        self._took = self._own = self._others = 0.0
+        self._since, self._work_since = perf_counter(), thread_time()
 
     def begin(self) -> None:
         """A slice is being sent from now on."""
-        self._since = perf_counter()
+        self._since, self._work_since = perf_counter(), thread_time()
 
     async def step(self) -> None:
         """A slice is sent: let requests come in."""
-        paused = perf_counter()
-        self._own += paused - self._since
+        # Who wants the process is told by its work; how long was spread, by the clock: where the machine is busy with
+        # something else, requests get as little of it as we do.
+        sent = thread_time()
+        self._own += sent - self._work_since
+        self._took += perf_counter() - self._since
         await asyncio.sleep(0)
-        self._since = perf_counter()
-        self._others += self._since - paused
+        self.begin()
+        self._others += self._work_since - sent
 
     async def rest(self) -> None:
         """All is sent: leave the process to others, if they want it."""
         await self.step()
-        own, others = self._own, self._others
-        self._own = self._others = 0.0
-        if others > own / 3:
-            await asyncio.sleep(min(self.LONGEST_REST, own * (1 / self.SHARE - 1)))
+        took, own, others = self._took, self._own, self._others
+        self._took = self._own = self._others = 0.0
+        self.pressed = others > own
+        if self.pressed:
+            await asyncio.sleep(min(self.LONGEST_REST, took * (1 / self.SHARE - 1)))

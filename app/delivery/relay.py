@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.database import Database
 from app.core.metrics import NUMBERED
 from app.delivery.bus import Bus
+from app.delivery.notices.due import owe_matches
 from app.delivery.watches import tell_watchers
 
 PASS_EVENTS = 100_000
@@ -28,6 +29,8 @@ REST_SECONDS = 0.02
 wrote. A lone event never waits for it."""
 SHARE = 0.1
 """How much of the time passes take at most: a long pass is followed by a longer rest, for the claims' sake."""
+LONGEST_REST_SECONDS = 0.5
+"""But a pass that was only kept waiting, by a busy machine, keeps nobody waiting ten times as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,10 @@ async def number(session: AsyncSession, program_id: UUID, *, notify: bool, limit
     row = (
         await session.execute(text("SELECT * FROM number_events(:limit, :notify)"), {"limit": limit, "notify": notify})
     ).one()
-    told = await tell_watchers(session, program_id, row.latest - row.numbered) if row.watched else 0
-    return Passed(row.latest, int(row.numbered), row.more or told > 0)
+    told = await tell_watchers(session, program_id, row.latest - row.numbered) if row.watched else ()
+    if told:
+        await owe_matches(session, program_id, told)
+    return Passed(row.latest, int(row.numbered), row.more or bool(told))
 
 
 class Relay:
@@ -73,7 +78,7 @@ class Relay:
                 program_id = next(iter(self._rung))
                 await self.catch_up(program_id)
             took = monotonic() - began
-            await asyncio.sleep(max(REST_SECONDS - took, took * (1 / SHARE - 1)))
+            await asyncio.sleep(min(LONGEST_REST_SECONDS, max(REST_SECONDS - took, took * (1 / SHARE - 1))))
 
     async def catch_up(self, program_id: UUID) -> int:
         """Number all there is of a program; its newest number."""

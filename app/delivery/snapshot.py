@@ -1,5 +1,6 @@
 """The snapshot that a listener starts from: what is claimable now for what it wants, and the number it is true at."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.access.callers import Caller
 from app.access.roles import Action
 from app.core.database import Database
+from app.core.rendering import to_json
 from app.delivery import watches
 from app.delivery.log import Entry, Extent, extent, read
 from app.delivery.terms import read_terms
@@ -35,29 +37,41 @@ async def missed(database: Database, caller: Caller, after: int) -> tuple[Extent
         return found, list(await read(session, caller.program_id, after, MOST_RESUMED))
 
 
-async def take(database: Database, caller: Caller, wanted: Wanted, because: str) -> dict[str, Any]:
-    """The snapshot, as the database is at one moment. Events that are not numbered yet may be in it already: they
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What all who share a view are shown at a number; `rest` is the end of the message, as JSON, from openings on."""
+
+    number: int
+    rest: str
+
+
+async def take(database: Database, caller: Caller, wanted: Wanted) -> Picture:
+    """The picture, as the database is at one moment. Events that are not numbered yet may be in it already: they
     come again with their numbers, and say the same."""
     async with database.transaction(caller.program_id, str(caller.id), reads=True, steady=True) as session:
         found = await extent(session, caller.program_id)
         moment: datetime = (await session.execute(select(now()))).scalar_one()
         openings = await _openings(session, caller, wanted)
         claims = await _claims(session, caller) if wanted.own_claims else []
-        mine = await watches.on(session, caller) if caller.may(Action.WATCH) else []
-        return {
-            "type": "snapshot",
-            "number": found.latest,
-            "now": moment,
-            "because": because,
-            "complete": len(openings) < MOST and len(claims) < MOST,
-            "openings": openings,
-            "claims": claims,
-            "watches": [
-                {"watch_id": each.id, "need": each.need, "until": each.until}
-                for each in mine
-                if each.caller_id == caller.id
-            ],
-        }
+    rest = {
+        "number": found.latest,
+        "now": moment,
+        "complete": len(openings) < MOST and len(claims) < MOST,
+        "openings": openings,
+        "claims": claims,
+    }
+    return Picture(found.latest, to_json(rest).decode()[1:])
+
+
+async def complete(database: Database, caller: Caller, picture: Picture, because: str) -> str:
+    """The message: the picture, with the caller's own watches as they are a moment later."""
+    found: list[watches.Watch] = []
+    if caller.may(Action.WATCH):
+        async with database.transaction(caller.program_id, str(caller.id), reads=True) as session:
+            found = [each for each in await watches.on(session, caller) if each.caller_id == caller.id]
+    own = [to_json({"watch_id": each.id, "need": each.need, "until": each.until}).decode() for each in found]
+    mine = f"[{','.join(own)}]"
+    return f'{{"type":"snapshot","because":"{because}","watches":{mine},{picture.rest}'
 
 
 async def _openings(session: AsyncSession, caller: Caller, wanted: Wanted) -> list[dict[str, Any]]:

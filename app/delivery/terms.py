@@ -3,15 +3,16 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.database import PooledConnection, load_sql
 from app.market.needs import Need, Point, fits_terms
-from app.market.search import EARTH_KM
+from app.market.search import EARTH_KM, WINDOW_HOURS
 
 
 def _when(value: str | None) -> datetime | None:
@@ -45,20 +46,22 @@ class State:
             data["withdrawn_at"] is not None,
         )
 
-    def claimable(self, need: Need, moment: datetime) -> bool:
-        """Whether it has the units, by what its provider has attested."""
+    def claimable(self, need: Need, moment: datetime, immediacy: timedelta) -> bool:
+        """Whether it has the units, by what its provider has attested, and soon enough for the program's rules."""
         return (
             not self.withdrawn
             and self.units_open >= need.units
             and self.fresh_until is not None
             and self.fresh_until > moment
             and (self.ends_at is None or self.ends_at > moment)
+            and (self.starts_at is None or self.starts_at <= moment + immediacy)
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Whom an opening serves, where and when; at `version`."""
+    """Whom an opening serves, where and when; at `version`. `immediacy`: how far ahead the program's rules let it be
+    held; a change of them is no change of the opening."""
 
     version: int
     shown: dict[str, Any]
@@ -71,6 +74,7 @@ class Terms:
     starts_at: datetime | None
     ends_at: datetime | None
     point: Point | None
+    immediacy: timedelta
 
     def fit(self, need: Need) -> bool:
         """Whether they meet the need, as a search would say."""
@@ -112,43 +116,36 @@ def _on_earth(point: Point) -> tuple[float, float, float]:
     )
 
 
-_TERMS = text(
-    """
-SELECT o.id, o.version, o.category, o.unit, o.attributes, o.minimum_age, o.maximum_age, o.languages, o.starts_at,
-       o.ends_at, o.latitude, o.longitude, s.name AS service_name, g.name AS organization_name, l.city
-  FROM openings o
-  JOIN services s ON s.program_id = o.program_id AND s.id = o.service_id
-  JOIN organizations g ON g.program_id = o.program_id AND g.id = o.organization_id
-  LEFT JOIN locations l ON l.program_id = s.program_id AND l.id = s.location_id AND NOT l.masked
- WHERE o.program_id = :program_id AND o.id = ANY (:ids)
-"""
-)
+_TERMS = load_sql(__file__, "terms").format(window_hours=WINDOW_HOURS)
 
 
 async def read_terms(session: AsyncSession, program_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Terms]:
     """The terms of these openings."""
-    rows = await session.execute(_TERMS, {"program_id": program_id, "ids": list(ids)})
-    return {
-        row.id: Terms(
-            row.version,
-            {
-                "service_name": row.service_name,
-                "organization_name": row.organization_name,
-                "city": row.city,
-                "minimum_age": row.minimum_age,
-                "maximum_age": row.maximum_age,
-                "languages": row.languages,
-                "attributes": row.attributes,
-            },
-            row.category,
-            row.unit,
-            row.attributes,
-            row.minimum_age,
-            row.maximum_age,
-            row.languages,
-            row.starts_at,
-            row.ends_at,
-            Point(row.latitude, row.longitude) if row.latitude is not None else None,
-        )
-        for row in rows
-    }
+    connection = await session.connection()
+    rows = await connection.exec_driver_sql(_TERMS, (program_id, list(ids)))
+    return {row["id"]: _terms(row) for row in rows.mappings()}
+
+
+async def glance_terms(connection: PooledConnection, program_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Terms]:
+    """The same as `read_terms`, on a bare connection."""
+    return {row["id"]: _terms(row) for row in await connection.fetch(_TERMS, program_id, ids)}
+
+
+def _terms(row: Any) -> Terms:
+    """From a row by its names, whichever driver gave it."""
+    attributes = orjson.loads(row["attributes"])
+    shown = ("service_name", "organization_name", "city", "minimum_age", "maximum_age", "languages")
+    return Terms(
+        row["version"],
+        {name: row[name] for name in shown} | {"attributes": attributes},
+        row["category"],
+        row["unit"],
+        attributes,
+        row["minimum_age"],
+        row["maximum_age"],
+        row["languages"],
+        row["starts_at"],
+        row["ends_at"],
+        Point(row["latitude"], row["longitude"]) if row["latitude"] is not None else None,
+        timedelta(hours=row["immediacy_hours"]),
+    )

@@ -114,7 +114,7 @@ class View:
             concerned = change.state.organization_id == self.caller.organization_id
         else:
             served = change.terms.fit(self.wanted)
-            fits = served and change.state.claimable(self.wanted, moment)
+            fits = served and change.state.claimable(self.wanted, moment, change.terms.immediacy)
             # What its terms were before decides whether it may be on someone's screen. Unknown: it may be.
             concerned = served or change.before is None or change.before.fit(self.wanted)
         if not concerned:

@@ -90,6 +90,19 @@ class WatchMatched(Payload):
     opening_ids: list[UUID]
 
 
+class WebhookMoved(Payload):
+    """What was done to a webhook, or that one is being tested."""
+
+    webhook_id: UUID
+    caller_id: Annotated[UUID, Field(description="As whom it acts.")]
+
+
+class WebhookDisabled(WebhookMoved):
+    """A webhook was switched off: by itself, so somebody should look."""
+
+    because: str
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A type of event. Whoever may do `heard_by` with what it is about may hear of it."""
@@ -117,6 +130,13 @@ KINDS: dict[str, Kind] = {
     "watch.started": Kind(WatchOn, Action.WATCH, "A watch is on."),
     "watch.ended": Kind(WatchOn, Action.WATCH, "Its owner ended it."),
     "watch.matched": Kind(WatchMatched, Action.WATCH, "Something that fits it appeared or came free."),
+    "webhook.created": Kind(WebhookMoved, Action.KEEP_WEBHOOKS, "A webhook was made."),
+    "webhook.changed": Kind(WebhookMoved, Action.KEEP_WEBHOOKS, "Its name, address, types or filter changed."),
+    "webhook.rotated": Kind(WebhookMoved, Action.KEEP_WEBHOOKS, "It has a new secret."),
+    "webhook.paused": Kind(WebhookMoved, Action.KEEP_WEBHOOKS, "It is sent nothing until it is resumed."),
+    "webhook.resumed": Kind(WebhookMoved, Action.KEEP_WEBHOOKS, "It is sent to again."),
+    "webhook.disabled": Kind(WebhookDisabled, Action.KEEP_WEBHOOKS, "It was switched off, and why."),
+    "webhook.deleted": Kind(WebhookMoved, Action.KEEP_WEBHOOKS, "It was deleted."),
     "organization.added": Kind(Nothing, Action.READ_DIRECTORY, "An organization was added."),
     "location.added": Kind(Nothing, Action.READ_DIRECTORY, "A location was added."),
     "service.added": Kind(Nothing, Action.READ_DIRECTORY, "A service was added."),

@@ -4,6 +4,7 @@ No watch comes before another: all who watch are told at once, and the first to 
 itself, with the shift.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -99,9 +100,9 @@ async def end(session: AsyncSession, caller: Caller, watch_id: UUID) -> Watch:
     return found[0]
 
 
-async def tell_watchers(session: AsyncSession, program_id: UUID, after: int) -> int:
+async def tell_watchers(session: AsyncSession, program_id: UUID, after: int) -> Collection[UUID]:
     """Tell everyone who watches for what came free after this number, in the transaction that numbered it: so each
-    is told once, whatever becomes of the relay. Answers how many watches were told.
+    is told once, whatever becomes of the relay. Answers which watches were told.
 
     A watch that was started a moment ago may be told of what was there already: better that than to miss what was
     published in the same moment.
@@ -109,7 +110,7 @@ async def tell_watchers(session: AsyncSession, program_id: UUID, after: int) -> 
     connection = await session.connection()
     rows = (await connection.exec_driver_sql(_RISEN, (program_id, after))).all()
     if not rows:
-        return 0
+        return ()
     terms = await read_terms(session, program_id, [row.id for row in rows])
     risen = [(State.of(orjson.loads(row.data)), row.before) for row in rows]
     watches = await session.scalars(
@@ -120,7 +121,8 @@ async def tell_watchers(session: AsyncSession, program_id: UUID, after: int) -> 
     for watch in watches:
         need = Need.model_validate(watch.need)
         for state, before in risen:
-            if before < need.units and state.claimable(need, moment) and terms[state.id].fit(need):
+            its = terms[state.id]
+            if before < need.units and state.claimable(need, moment, its.immediacy) and its.fit(need):
                 told.setdefault(watch.id, []).append(str(state.id))
     if told:
         await session.execute(
@@ -130,4 +132,4 @@ async def tell_watchers(session: AsyncSession, program_id: UUID, after: int) -> 
                 "openings": [orjson.dumps(openings[:NAMED]).decode() for openings in told.values()],
             },
         )
-    return len(told)
+    return told.keys()

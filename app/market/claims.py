@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,16 +16,17 @@ from app.access.roles import Action
 from app.core.database import load_sql, violated
 from app.core.ids import new_id
 from app.core.problems import Conflict, Forbidden, Invalid, NotFound, WrongState
+from app.market.again import lost, need_again
 from app.market.alternatives import alternatives
 from app.market.answers import referral_result
 from app.market.clock import now
 from app.market.decide import Held, Item, Offer, Request, decide
-from app.market.needs import Need, Point
+from app.market.needs import Need
 from app.market.openings import expire_lapsed, program_policy
 from app.market.policy import zone
-from app.market.search import RuledOut, search
+from app.market.search import search
 from app.market.tables import Bundle, Claim, Opening
-from app.market.vocabulary import DECLINE_REASONS, NEXT, Category, ClaimState, Unit
+from app.market.vocabulary import DECLINE_REASONS, NEXT, ClaimState
 
 LOCK = load_sql(__file__, "lock")
 CANDIDATES = 50
@@ -55,7 +56,7 @@ _COLUMNS = (
 async def list_claims(
     session: AsyncSession,
     caller: Caller,
-    *,
+    *more: ColumnElement[bool],
     claim_id: UUID | None = None,
     state: ClaimState | None = None,
     opening_id: UUID | None = None,
@@ -63,8 +64,11 @@ async def list_claims(
     before: UUID | None = None,
     limit: int,
 ) -> list[dict[str, Any]]:
-    """Claims that the caller may see, newest first. A lapsed hold reads as expired, swept or not."""
-    where = [Claim.program_id == caller.program_id, caller.where(Action.READ_CLAIMS, Claim)]
+    """Claims that the caller may see, newest first. A lapsed hold reads as expired, swept or not.
+
+    `more`: further conditions.
+    """
+    where = [Claim.program_id == caller.program_id, caller.where(Action.READ_CLAIMS, Claim), *more]
     lapsed = and_(Claim.state == ClaimState.HELD, Claim.hold_until <= now())
     if state is ClaimState.EXPIRED:
         where.append(or_(Claim.state == state, lapsed))
@@ -221,12 +225,17 @@ async def step(session: AsyncSession, caller: Caller, claim_id: UUID, verb: str)
     return await get_claim(session, caller, claim_id)
 
 
-async def extend(session: AsyncSession, caller: Caller, claim_id: UUID) -> dict[str, Any]:
+async def extend(
+    session: AsyncSession, caller: Caller, claim_id: UUID, *, extended: int | None = None
+) -> dict[str, Any]:
     """Start the hold's time again from now, as often as the program allows.
 
+    `extended`: how often it had been when it was asked for, so that asking twice is no error and extends it once.
     Raises NotFound, Forbidden, WrongState unless it is held, Conflict when it was extended often enough.
     """
     row = await _lock(session, caller, claim_id, Action.STEER_CLAIM)
+    if extended is not None and row.extensions > extended:
+        return _view(row)
     if row.state != ClaimState.HELD:
         raise WrongState(f"This claim is {row.state.replace('_', ' ')}; only a hold is extended.", state=row.state)
     policy = await program_policy(session, caller.program_id)
@@ -292,13 +301,8 @@ async def decline(
     if reason is None:
         raise Invalid.at("reason", f"{reason_code!r} is not a reason; the reasons are {', '.join(DECLINE_REASONS)}.")
     row = await _row(session, caller, claim_id)
-    need, near_by = await _need(session, caller.program_id, row)
-    ruled_out = RuledOut(
-        row.opening_id,
-        row.organization_id if reason.bars_organization else None,
-        # In this bundle it would join the person to a shelter for survivors; a new call is anonymous.
-        confidential=row.participant_id is not None,
-    )
+    need, near_by = await need_again(session, caller.program_id, row)
+    ruled_out = lost(row, reason)
     found = await search(session, caller.program_id, near_by, limit=CANDIDATES, ruled_out=ruled_out) if replace else []
     candidates = [each.opening.id for each in found]
     row = await _lock(session, caller, claim_id, Action.RECEIVE_CLAIM, *candidates)
@@ -321,20 +325,15 @@ async def decline(
     )
 
 
-async def _need(session: AsyncSession, program_id: UUID, row: Row[Any]) -> tuple[Need | None, Need]:
-    """What the claim was made for, and the need to look with for another: the same, or the like of its opening."""
-    if row.need is not None:
-        need = Need.model_validate(row.need)
-        return need, need
-    place = (
-        await session.execute(
-            select(Opening.latitude, Opening.longitude).where(
-                Opening.program_id == program_id, Opening.id == row.opening_id
-            )
-        )
-    ).one()
-    near = None if place.latitude is None else Point(place.latitude, place.longitude)
-    return None, Need(category=Category(row.category), unit=Unit(row.unit), units=row.units, near=near)
+async def other_places(session: AsyncSession, caller: Caller, claim_id: UUID) -> list[dict[str, Any]]:
+    """What could be claimed this second in place of a claim that is over: what its decline would offer now.
+
+    Raises NotFound.
+    """
+    row = await _row(session, caller, claim_id)
+    _, near_by = await need_again(session, caller.program_id, row)
+    ruled_out = lost(row, DECLINE_REASONS[row.reason] if row.reason else None)
+    return await alternatives(session, caller.program_id, near_by, ruled_out=ruled_out)
 
 
 async def _replace(

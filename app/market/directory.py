@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ColumnElement, ForeignKeyConstraint, Index, func, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -90,6 +91,8 @@ class Service(Base):
 
     `serves_survivors`: it serves survivors of domestic violence, whatever the rest of its organization does, so its
     location is masked and its openings are confidential.
+    `phones`, `schedules` and `required_documents` are HSDS's objects of these names, of each the part that a person on
+    the way reads: `number`, `extension` and `description`; `description`; `document`.
     """
 
     __tablename__ = "services"
@@ -109,6 +112,9 @@ class Service(Base):
     maximum_age: Mapped[int | None]
     languages: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
     attributes: Mapped[dict[str, str]] = mapped_column(server_default=text("'{}'::jsonb"))
+    phones: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))
+    schedules: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))
+    required_documents: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))
     source_key: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, insert, select, text, update
+from sqlalchemy import ColumnElement, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.callers import Caller
@@ -17,6 +17,7 @@ from app.market.clock import lapsed_units, now
 from app.market.directory import Location, Organization, Service
 from app.market.policy import MarketPolicy
 from app.market.tables import Opening
+from app.market.vocabulary import Category
 
 MAX_UNITS_TOTAL = 100_000
 
@@ -267,6 +268,38 @@ async def attest(session: AsyncSession, caller: Caller, opening_id: UUID, until:
     policy = await program_policy(session, caller.program_id)
     fresh_until = freshness(policy, published.opening.category, published.as_of, until)
     return await _write(session, published, attested_at=published.as_of, fresh_until=fresh_until)
+
+
+async def attest_all(session: AsyncSession, caller: Caller) -> int:
+    """The provider's word that all that its organization has open is still true: what is neither withdrawn nor over.
+
+    Answers how many that is.
+    """
+    ids = list(
+        await session.scalars(
+            select(Opening.id)
+            .where(
+                Opening.program_id == caller.program_id,
+                Opening.organization_id == caller.organization_id,
+                caller.where(Action.PUBLISH, Opening),
+                Opening.withdrawn_at.is_(None),
+                or_(Opening.ends_at.is_(None), Opening.ends_at > now()),
+            )
+            # In the order in which claims lock them.
+            .order_by(Opening.id)
+            .with_for_update(key_share=True)
+        )
+    )
+    await expire_lapsed(session, caller.program_id, ids)
+    policy = await program_policy(session, caller.program_id)
+    moment: datetime = (await session.execute(select(now()))).scalar_one()
+    for category in Category:
+        await session.execute(
+            update(Opening)
+            .where(Opening.program_id == caller.program_id, Opening.id.in_(ids), Opening.category == category)
+            .values(attested_at=moment, fresh_until=freshness(policy, category, moment, None))
+        )
+    return len(ids)
 
 
 async def withdraw(session: AsyncSession, caller: Caller, opening_id: UUID) -> Published:

@@ -33,7 +33,7 @@ HALF_OLD_HOURS = 6.0
 _SEARCH = load_sql(__file__, "search")
 
 _DEFAULTS = MarketPolicy()
-_WINDOW_HOURS = " ".join(f"WHEN '{name}' THEN {_DEFAULTS.rules(name).immediacy_hours}" for name in Category)
+WINDOW_HOURS = " ".join(f"WHEN '{name}' THEN {_DEFAULTS.rules(name).immediacy_hours}" for name in Category)
 """The immediacy window of each category where a program sets none, as the branches of a CASE."""
 
 # The filters of a search, each there only when it is asked for: the planner then sees the plain statement. It takes
@@ -129,7 +129,7 @@ def _statement(given: frozenset[str], prefers: int) -> TextClause:
         chord="o.on_earth <-> CAST(:here AS cube)" if near else "CAST(NULL AS float8)",
         order="o.on_earth <-> CAST(:here AS cube)" if near else "o.fresh_until DESC",
         shortlist=SHORTLIST,
-        window_hours=_WINDOW_HOURS,
+        window_hours=WINDOW_HOURS,
         as_of="CAST(:as_of AS timestamptz)" if "as_of" in given else "statement_timestamp()",
         fit=f"({met})::float8 / {prefers}" if prefers else "1.0::float8",
         earth_km=EARTH_KM,

@@ -178,6 +178,8 @@ class Claim(Base):
         Index("ix_claims_provider", "program_id", "organization_id", "id"),
         Index("ix_claims_worker", "program_id", "worker_organization_id", "id"),
         Index("ix_claims_holder", "program_id", "claimed_by", postgresql_where=text("state = 'held'")),
+        # What a notice is due of. A claim enters it when it is declined.
+        Index("ix_claims_declined", "program_id", "ended_at", postgresql_where=text("state = 'declined'")),
         # Those whose need is to be forgotten. A claim enters it when it ends: none that is made pays for it.
         Index(
             "ix_claims_remembered",

@@ -26,7 +26,7 @@ from app.market.tables import Opening
 from app.web.board_cards import alternative_cards, moment
 from app.web.board_need import MOST_ITEMS, Item, Sought, asked_of
 from app.web.board_words import WHY_NOT
-from app.web.looker import Looker, look, looking, person_of
+from app.web.looker import Looker, looking, show, signed_in
 from app.web.pages import language_of, page
 from app.web.routing import go, is_part, pages
 
@@ -37,20 +37,19 @@ _WHOM = re.compile(r"[0-9A-Za-z-]{0,40}")
 
 
 @router.post("/board/claims")
-async def claim(request: Request) -> Response:
+async def claim(request: Request, caller: Annotated[Caller, signed_in(Action.CLAIM)]) -> Response:
     """Hold what a form names, or the best that fits, or nothing and show what is open instead.
 
     No transaction is open meanwhile: the desk has its own, and who waits for it must not keep a connection from it. A
     form that is sent again has its key, and so the answer that it got.
     """
-    caller = await person_of(request, Action.CLAIM)
     form = await request.form()
     key = str(form.get("key", ""))
     if not _KEY.fullmatch(key):
         raise Invalid.at("key", "Open the board again, and claim there.")
     house = state_of(request)
     async with house.database.transaction(caller.program_id, str(caller.id), reads=True) as session:
-        await look(request, session, caller)
+        await show(request, session, caller)
         asked = await asked_of(request, session, caller)
     wanted = _wanted(asked, [str(each) for each in form.getlist("opening")])
     named = str(form.get("participant", ""))

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import Query, Request
 from fastapi.responses import StreamingResponse
 
+from app.access.callers import Caller
 from app.access.roles import Action
 from app.delivery.views import MAX_NUMBER, Wanted
 from app.dependencies import state_of
@@ -14,7 +15,7 @@ from app.web.board_cards import ago, known, unit_words
 from app.web.board_need import asked_of
 from app.web.languages import Language
 from app.web.live import stream
-from app.web.looker import look, person_of
+from app.web.looker import show, signed_in
 from app.web.pages import language_of, render
 from app.web.routing import pages
 
@@ -22,13 +23,16 @@ router = pages("board")
 
 
 @router.get("/board/live")
-async def live(request: Request, resume_after: Annotated[int, Query(ge=0, le=MAX_NUMBER)]) -> StreamingResponse:
+async def live(
+    request: Request,
+    caller: Annotated[Caller, signed_in(Action.CLAIM)],
+    resume_after: Annotated[int, Query(ge=0, le=MAX_NUMBER)],
+) -> StreamingResponse:
     """Changes of what the board is asked for, from the number at which a page was rendered."""
-    caller = await person_of(request, Action.CLAIM)
     caller.require(Action.READ_EVENTS)
     # A short transaction of its own: a stream may last for hours.
     async with state_of(request).database.transaction(caller.program_id, str(caller.id), reads=True) as session:
-        await look(request, session, caller)
+        await show(request, session, caller)
         asked = await asked_of(request, session, caller)
     language = language_of(request)
 

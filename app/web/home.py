@@ -1,17 +1,15 @@
-"""The way in: the front door, which leads everyone to their page; files; the language."""
+"""The way in: the front door, which leads everyone to their page, and files."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Form, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from app.access.callers import Caller
 from app.access.roles import Action
 from app.core.problems import NotFound
-from app.dependencies import state_of
 from app.web.assets import assets
-from app.web.languages import COOKIE, languages
 from app.web.looker import Looker, looking
 from app.web.pages import replace_headers
 from app.web.routing import go, pages
@@ -45,21 +43,6 @@ def own_path(path: str) -> str:
 async def home(request: Request, looker: Annotated[Looker, looking(Action.READ_SELF)]) -> Response:
     """Everyone's front door."""
     return go(request, first_page(looker.caller))
-
-
-@router.post("/language")
-async def choose_language(
-    request: Request,
-    language: Annotated[str, Form(max_length=35)],
-    return_to: Annotated[str, Form(max_length=2000)] = "/",
-) -> Response:
-    """Speak this language in this browser from now on."""
-    if language not in languages():
-        raise NotFound("No page speaks this language.")
-    response = go(request, own_path(return_to))
-    secure = state_of(request).site.secure
-    response.set_cookie(COOKIE, language, max_age=_YEAR, path="/", secure=secure, httponly=True, samesite="lax")
-    return response
 
 
 @router.get("/static/{version}/{name:path}")

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from typing import Annotated, Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.callers import Caller
@@ -17,8 +18,9 @@ from app.market.policy import zone
 LOOKER = "openberth.looker"
 """Where a request's scope keeps who looks."""
 
-_QUESTION = text(
-    "SELECT people.name AS name, organizations.name AS organization, programs.name AS program, programs.time_zone"
+_STANDING = text(
+    "SELECT people.name AS name, organizations.name AS organization, programs.name AS program,"
+    "       programs.slug AS slug, programs.time_zone AS time_zone"
     "  FROM people"
     "  JOIN organizations ON organizations.program_id = people.program_id AND organizations.id = people.organization_id"
     "  JOIN programs ON programs.program_id = people.program_id"
@@ -45,31 +47,41 @@ class Looker:
         return self.caller.may(Action[action])
 
 
-async def _look_up(session: AsyncSession, caller: Caller) -> Looker:
-    row = (await session.execute(_QUESTION, {"program_id": caller.program_id, "id": caller.id})).one()
-    return Looker(caller, row.name, row.organization, row.program, zone(row.time_zone))
+async def standing_of(session: AsyncSession, program_id: UUID, person_id: UUID) -> RowMapping:
+    """What a person, their organization and their program are called: `name`, `organization`, `program`, the program's
+    `slug` and its `time_zone`."""
+    row = await session.execute(_STANDING, {"program_id": program_id, "id": person_id})
+    return row.mappings().one()
 
 
-async def person_of(request: Request, action: Action) -> Caller:
-    """Who is signed in, if the permission table lets them do `action`, without a transaction: for a stream, or for what
-    waits for the desk. Raises SignedOut, Forbidden, TooManyRequests.
-    """
-    try:
-        caller = await caller_of(request)
-    except Unauthorized:
-        raise SignedOut from None
-    if caller.session_id is None:
-        # A key has no name to greet and no page of its own.
-        raise SignedOut
-    caller.require(action)
-    request.state.caller = caller
-    return caller
-
-
-async def look(request: Request, session: AsyncSession, caller: Caller) -> Looker:
-    """Have every page that answers this request say who looks at it."""
-    found = request.scope[LOOKER] = await _look_up(session, caller)
+async def show(request: Request, session: AsyncSession, caller: Caller) -> Looker:
+    """Have this request's pages say who looks at them."""
+    row = await standing_of(session, caller.program_id, caller.id)
+    found = Looker(caller, row["name"], row["organization"], row["program"], zone(row["time_zone"]))
+    request.scope[LOOKER] = found
     return found
+
+
+def signed_in(action: Action) -> Any:
+    """A dependency: the person who is signed in, if the permission table lets them do `action`. For what opens
+    transactions of its own: no other is held meanwhile.
+
+    Raises SignedOut, Forbidden, TooManyRequests.
+    """
+
+    async def person(request: Request) -> Caller:
+        try:
+            caller = await caller_of(request)
+        except Unauthorized:
+            raise SignedOut from None
+        if caller.session_id is None:
+            # A key has no name to greet and no page of its own.
+            raise SignedOut
+        caller.require(action)
+        request.state.caller = caller
+        return caller
+
+    return Depends(person)
 
 
 def looking(action: Action) -> Any:
@@ -78,10 +90,7 @@ def looking(action: Action) -> Any:
     Raises SignedOut, Forbidden, TooManyRequests.
     """
 
-    async def person(request: Request) -> Caller:
-        return await person_of(request, action)
-
-    async def looker(request: Request, _: Annotated[Caller, Depends(person)], session: Session) -> Looker:
-        return await look(request, session, request.state.caller)
+    async def looker(request: Request, _: Annotated[Caller, signed_in(action)], session: Session) -> Looker:
+        return await show(request, session, request.state.caller)
 
     return Depends(looker)

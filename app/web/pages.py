@@ -6,7 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from babel.dates import format_datetime, format_time, format_timedelta
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_datetime, format_time, format_timedelta
 from babel.numbers import format_decimal, format_percent
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -30,6 +31,10 @@ _PAGE_HEADERS = {
     b"referrer-policy": b"same-origin",
 }
 _WORTH_PACKING = 1_000
+
+APPEARANCE = "openberth_appearance"
+"""The cookie that keeps how pages look in this browser: one of `APPEARANCES`; without it, as the system's own do."""
+APPEARANCES = ("light", "dark")
 
 
 def replace_headers(request: Request, fields: dict[bytes, bytes]) -> None:
@@ -69,9 +74,18 @@ def _environment(tag: str) -> Environment:
         "number": lambda value: format_decimal(value, locale=locale),
         "percent": lambda value: format_percent(value, locale=locale),
         "words": lambda value, table: language.gettext(words.TABLES[table][value]),
+        "tongue": lambda tag: _tongue(tag, locale),
         "ago": lambda minutes: format_timedelta(timedelta(minutes=-minutes), add_direction=True, locale=locale),
     }
     return environment
+
+
+def _tongue(tag: str, locale: Locale) -> str:
+    """What a language is called, by its BCP 47 tag; the tag where Babel knows no name."""
+    try:
+        return Locale.parse(tag, sep="-").get_display_name(locale) or tag
+    except (ValueError, UnknownLocaleError):
+        return tag
 
 
 def _clock(language: Language, looker: Looker | None) -> dict[str, Any]:
@@ -86,14 +100,23 @@ def _clock(language: Language, looker: Looker | None) -> dict[str, Any]:
             moment, "EEE d MMM, " + language.locale.time_formats["short"].pattern, zone, language.locale
         )
 
-    return {"time_of": time_of, "moment_of": moment_of}
+    def day_of(moment: datetime) -> str:
+        return format_date(moment.astimezone(zone), "medium", locale=language.locale)
+
+    return {"time_of": time_of, "moment_of": moment_of, "day_of": day_of}
 
 
 def render(request: Request, template: str, /, **values: Any) -> str:
     """A template, whole or a part of a page, in the language of this request."""
     language = language_of(request)
     looker: Looker | None = request.scope.get(LOOKER)
-    shared = {"looker": looker, "path": request.url.path, "now": datetime.now(UTC)}
+    chosen = request.cookies.get(APPEARANCE)
+    shared = {
+        "looker": looker,
+        "path": request.url.path,
+        "now": datetime.now(UTC),
+        "appearance": chosen if chosen in APPEARANCES else None,
+    }
     return _environment(language.tag).get_template(template).render(shared | _clock(language, looker) | values)
 
 

@@ -1,8 +1,10 @@
 """What went wrong, as a page or as a part of one: what it is called, and what to do, in the looker's language."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
+from babel.dates import format_timedelta
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
@@ -21,7 +23,7 @@ SAYS: Mapping[str, tuple[str, str]] = {
     "cross-site": (N_("This came from another site"), N_("Open the page here, and try again.")),
     "not-found": (N_("There is no such page"), N_("It may be gone, or not yours to see.")),
     "conflict": (N_("This can't be done as things are now"), N_("Look again: something has changed.")),
-    "below-taken": (N_("More places than that are taken"), N_("The total can't be less than what people hold.")),
+    "below-taken": (N_("More places than that are taken"), N_("If a place is gone, decline its claim.")),
     "wrong-state": (N_("This has changed meanwhile"), N_("Look at where it stands now.")),
     "no-opening": (N_("Somebody was first"), N_("No place is held. Here is what is open instead.")),
     "too-many-holds": (
@@ -35,7 +37,7 @@ SAYS: Mapping[str, tuple[str, str]] = {
     "idempotency-key-reused": (N_("This was sent before"), N_("Open the page again, and start from there.")),
     "too-many-requests": (N_("Too many at once"), N_("Wait a moment, and try again.")),
     "too-many-tries": (N_("Too many tries"), N_("Wait a moment, and try again.")),
-    "not-signed-in": (N_("That did not sign you in"), N_("Look at what you typed, and try again.")),
+    "not-signed-in": (N_("That did not sign you in"), N_("Try again, or sign in another way.")),
     "sign-in-again": (
         N_("Sign in again first"),
         N_("What you sign in with can be changed for 15 minutes after you signed in."),
@@ -65,13 +67,26 @@ def says(request: Request, problem: Problem) -> dict[str, Any]:
     language = language_of(request)
     title, advice = SAYS.get(problem.slug, SAYS["conflict"])
     errors: Sequence[Mapping[str, str]] = problem.errors
+    seconds = int(problem.headers.get("Retry-After", 0))
+    if seconds > 1:
+        said = format_timedelta(timedelta(seconds=seconds), threshold=2, locale=language.locale)
+        advice = language.gettext("Wait %(time)s, and try again.") % {"time": said}
+    else:
+        advice = language.gettext(advice)
     return {
         "title": language.gettext(title),
-        "advice": language.gettext(advice),
+        "advice": advice,
         "detail": problem.detail if language.tag == DEFAULT else "",
         "errors": errors,
         "status": problem.status,
     }
+
+
+def page_with(request: Request, problem: Problem | None, template: str, /, **values: Any) -> Response:
+    """A form's page, shown again where there is a problem: with its status, and the wait before the next try."""
+    response = page(request, template, problem.status if problem else 200, **values)
+    response.headers.update(problem.headers if problem else {})
+    return response
 
 
 def problem_page(request: Request, problem: Problem) -> Response:

@@ -2,13 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from fastapi.routing import APIRoute
 
+from app.access.account import SignInAgain
 from app.access.site import SAFE_METHODS
 from app.core.problems import Problem
 from app.dependencies import PERSON, limited, state_of
@@ -38,6 +39,8 @@ class PageRoute(APIRoute):
                 return await handle(request)
             except SignedOut:
                 return _to_sign_in(request)
+            except SignInAgain:
+                return _to_sign_in(request, again=True)
             except RequestValidationError as error:
                 return problem_page(request, from_form(error))
             except Problem as problem:
@@ -63,7 +66,17 @@ def go(request: Request, path: str) -> Response:
     return RedirectResponse(path, 303)
 
 
-def _to_sign_in(request: Request) -> Response:
-    back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    back = back if request.method == "GET" and not is_part(request) else "/"
-    return go(request, f"/sign-in?return_to={quote(back, safe='/')}")
+def _to_sign_in(request: Request, *, again: bool = False) -> Response:
+    path = f"/sign-in?return_to={quote(_page_of(request), safe='/')}"
+    return go(request, path + "&again=true" if again else path)
+
+
+def _page_of(request: Request) -> str:
+    """The page that is shown: what was asked for, or for a form or a part of a page, the page that it stands on."""
+    if request.method == "GET" and not is_part(request):
+        return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    origin = state_of(request).site.origin
+    shown = urlsplit(request.headers.get("referer", ""))
+    if f"{shown.scheme}://{shown.netloc}" != origin:
+        return "/"
+    return shown.path + (f"?{shown.query}" if shown.query else "")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from app.web.consent_words import KIND, STATE
 from app.web.languages import N_
 
 CATEGORY: Mapping[str, str] = {
@@ -138,5 +139,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "off_board": OFF_BOARD,
     "decline_reason": DECLINE_REASON,
     "role": ROLE,
+    "consent_state": STATE,
+    "kind": KIND,
 }
 """Every table by the name that templates use: `{{ opening.category|words("category") }}`."""

@@ -114,6 +114,9 @@ async def test_what_is_added_can_be_read_again_and_listed(program: Program) -> N
         "maximum_age": 99,
         "languages": ["en", "zh-Hant"],
         "attributes": {"pets": "yes", "no_curfew": "unknown"},
+        "phones": [{"number": "+1 (206) 555-0100", "extension": "7", "description": "The desk, day and night"}],
+        "schedules": [{"description": "Doors open at 18:00"}],
+        "required_documents": [{"document": "A blanket of your own, if you like"}],
     }
     service = await program.made("/v1/services", own | terms | {"location_id": location["id"]})
     assert {name: service[name] for name in terms} == terms

@@ -196,10 +196,14 @@ async def test_a_narrowed_key_reaches_what_its_scope_is_for_and_nothing_else(wor
 # One's own account.
 
 
+def with_theirs(route: str, whose: Person) -> str:
+    """The route, about what is this person's."""
+    return route.format(passkey_id=whose.passkey_id, session_id=whose.session_id, subscription_id=whose.subscription_id)
+
+
 async def by_person(person: Person, route: str, line: Line, whose: Person) -> Response:
     """A call of a page in a person's browser, about what is theirs or somebody else's."""
-    path = route.format(passkey_id=whose.passkey_id, session_id=whose.session_id)
-    method, path = path.split(" ")
+    method, path = with_theirs(route, whose).split(" ")
     if method == "GET":
         return await person.browser.get(path)
     return await person.browser.send(method, path, line.body)
@@ -219,7 +223,7 @@ async def test_everybody_keeps_their_own_account_and_nobody_elses(world: World, 
                 response = await by_person(other, route, line, person)
                 assert response.status_code == 404, f"{route}, on somebody else's: {response.text}"
         assert await here.rows() == before
-    ids = [{str(each.id), str(each.session_id), str(each.passkey_id)} for each in everybody]
+    ids = [{str(each.id), str(each.session_id), str(each.passkey_id), str(each.subscription_id)} for each in everybody]
     for person, own in zip(everybody, ids, strict=True):
         response = await by_person(person, route, line, person)
         assert response.status_code in line.answers, f"{route}: {response.status_code} {response.text}"
@@ -231,7 +235,7 @@ async def test_everybody_keeps_their_own_account_and_nobody_elses(world: World, 
 @pytest.mark.parametrize("route", [route for route, line in EXPECTED.items() if line.account])
 async def test_a_key_has_no_account(world: World, route: str) -> None:
     person = await world.here.signs_in(Role.CASE_MANAGER)
-    method, path = route.format(passkey_id=person.passkey_id, session_id=person.session_id).split(" ")
+    method, path = with_theirs(route, person).split(" ")
     before = await world.here.rows()
     for side in (world.here, world.elsewhere):
         for role in Role:
@@ -261,7 +265,7 @@ async def test_without_a_good_key_everything_is_closed_but_what_is_public(world:
     for route, line in EXPECTED.items():
         if line.public:
             continue
-        person = {"passkey_id": str(uuid4()), "session_id": str(uuid4())}
+        person = {name: str(uuid4()) for name in ("passkey_id", "session_id", "subscription_id")}
         reach = line.reach[0] if line.reach else Reach(AGENCY, AGENCY, frozenset())
         attempt = Attempt(route, line, reach, Role.OPERATOR, world.elsewhere, world, person)
         method, path = (await attempt.filled(route)).split(" ")

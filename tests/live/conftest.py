@@ -5,9 +5,11 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import pytest
+from sqlalchemy import text
 
 from app.core.database import Database
 from tests.conftest import Clone
+from tests.live.office import Office, Partner, new_partner, opened
 from tests.serving import Served, served
 from tests.support import Program, new_program
 
@@ -37,3 +39,19 @@ async def servers(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> Asy
 async def lively(servers: Servers) -> Program:
     """A program of this test's own, as the first process serves it."""
     return await new_program(servers.here)
+
+
+@pytest.fixture(scope="session")
+async def office(clone: Clone) -> AsyncIterator[Office]:
+    """An application in this process, over a database in which nobody sends webhooks but whom a test starts."""
+    async with clone() as url, opened(url) as office:
+        yield office
+
+
+@pytest.fixture
+async def partner(office: Office) -> AsyncIterator[Partner]:
+    """A partner system in a program of this test's own, whose webhooks are nobody's burden after it."""
+    partner = await new_partner(office)
+    yield partner
+    async with office.house.owner.transaction(partner.program.id, "tests") as session:
+        await session.execute(text("DELETE FROM webhooks WHERE program_id = :id"), {"id": partner.program.id})

@@ -48,6 +48,7 @@ async def lives(program: Program) -> None:
     await program.made("/v1/locations", {"organization_id": str(program.provider_id)})
     await _let_in(program)
     await _referred(program)
+    await _hooked(program)
 
 
 async def _let_in(program: Program) -> None:
@@ -76,6 +77,27 @@ async def _referred(program: Program) -> None:
     await program.made(f"/v1/referrals/{found}/contact", {})
     await program.made(f"/v1/referrals/{found}/intake", {"participant": await program.participant()})
     await program.made(f"/v1/referrals/{lost}/close", {"reason": "could_not_be_found"})
+
+
+async def _hooked(program: Program) -> None:
+    """A webhook that is sent nothing, and goes off when its caller's key is revoked; and one that is deleted."""
+    whose = {"organization_id": str(program.agency_id), "role": "partner_system", "scopes": ["webhooks:write"]}
+    key = await program.made("/v1/keys", whose | {"name": "A partner"})
+    headers = {"Authorization": f"Bearer {key['key']}"}
+    body = {"url": "https://partner.example.org/", "types": ["key.created"]}
+    kept, deleted = [(await program.call("POST", "/v1/webhooks", headers=headers, json=body)).json() for _ in range(2)]
+    path = f"/v1/webhooks/{kept['id']}"
+    assert (await program.call("DELETE", f"/v1/webhooks/{deleted['id']}")).status_code == 200
+    assert (await program.call("PATCH", path, json={"name": "Another"})).status_code == 200
+    await program.made(f"{path}/rotate-secret", {})
+    await program.made(f"{path}/pause", {})
+    await program.made(f"{path}/resume", {"from": "now"})
+    await program.made(f"/v1/keys/{key['id']}/revoke", {})
+    found: dict[str, Any] = {"state": "on"}
+    while found["state"] == "on":
+        await asyncio.sleep(0.05)
+        found = (await program.call("GET", path)).json()
+    assert (found["state"], found["off_because"]) == ("off", "caller_ended")
 
 
 async def test_every_type_is_written_as_it_is_described(lively: Program) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from app.delivery.log import READ
 from tests.ledger import Ledger, open_ledger
+from tests.live.numbers import logged
 
 WRITE = """
 INSERT INTO organizations (program_id, id, name)
@@ -46,19 +47,6 @@ async def number(ledger: Ledger, connection: Any = None, limit: int = 1000) -> t
 async def write(ledger: Ledger, connection: Any, count: int = 1) -> None:
     """Some events."""
     await connection.execute(WRITE, ledger.program_id, count)
-
-
-async def logged(ledger: Ledger) -> list[asyncpg.Record]:
-    """The whole log, read as readers do; and that it has every event, each once, without a gap."""
-    rows = await ledger.connection.fetch(READ, ledger.program_id, 0, 1_000_000)
-    assert [row["number"] for row in rows] == list(range(1, len(rows) + 1))
-    named: list[int] = await ledger.value(
-        "SELECT array_agg(id ORDER BY last_number, nr) FROM log_pages,"
-        " unnest(event_ids) WITH ORDINALITY AS u (id, nr) WHERE program_id = $1"
-    )
-    written: list[int] = await ledger.value("SELECT array_agg(id ORDER BY id) FROM events WHERE program_id = $1")
-    assert sorted(named or []) == (written or [])
-    return rows
 
 
 async def test_events_are_numbered_from_one_without_gaps(ledger: Ledger) -> None:

@@ -12,21 +12,19 @@ from hypothesis import strategies as st
 from app.access.callers import Caller
 from app.access.roles import Role
 from app.core.ids import new_id
+from app.delivery import channel
 from app.delivery import listener as bounds
+from app.delivery.channel import Channel
 from app.delivery.frames import Frame, Item
 from app.delivery.listener import Ended, Listener, Passport, Push
 from app.delivery.views import Wanted
 from tests.live.board import Board, dial, latest, listening
-from tests.support import Program
-
-
-async def nobody() -> Caller:
-    raise AssertionError("nobody asks here")
+from tests.support import House, Program
 
 
 def listener(told: int = 0, push: Push | None = None) -> Listener:
     """A listener who has been told up to a number."""
-    made = Listener(Caller(new_id(), new_id(), new_id(), Role.CASE_MANAGER), Wanted(), Passport(nobody), push)
+    made = Listener(Caller(new_id(), new_id(), new_id(), Role.CASE_MANAGER), Wanted(), Passport("a key"), push)
     made.told = told
     return made
 
@@ -114,8 +112,8 @@ async def test_what_is_pushed_keeps_its_order_with_what_has_to_queue() -> None:
     sent: list[int] = []
     full: list[asyncio.Future[None]] = []
 
-    def push(message: dict[str, str]) -> asyncio.Future[None] | None:
-        sent.append(orjson.loads(message["text"])["number"])
+    def push(message: bytes) -> asyncio.Future[None] | None:
+        sent.append(orjson.loads(message[message.index(b"{") :])["number"])
         if len(sent) != 2:
             return None
         full.append(asyncio.get_running_loop().create_future())
@@ -172,3 +170,23 @@ async def test_nothing_is_handed_out_without_a_permission_of_this_second() -> No
     await asyncio.sleep(0.01)
     who.permit(monotonic())
     assert (await again).number == 1
+
+
+async def test_a_channel_that_nobody_listens_to_rests(
+    house: House, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time of its next heartbeat has come, and there is nobody to tell: it must not ask for the time for ever."""
+    asked = 0
+
+    def counted() -> float:
+        nonlocal asked
+        asked += 1
+        return monotonic()
+
+    monkeypatch.setattr(channel, "monotonic", counted)
+    monkeypatch.setattr(channel, "HEARTBEAT_SECONDS", 0.05)
+    idle = Channel(house.app.state.house.database, program.id)
+    running = asyncio.create_task(idle.run())
+    await asyncio.sleep(0.5)
+    running.cancel()
+    assert 0 < asked < 100

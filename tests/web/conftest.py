@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import uvicorn
 from httpx import AsyncClient
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 from pydantic import SecretStr
 
 from app.access.roles import Role
@@ -24,6 +24,7 @@ from tests.support import MASTER_KEYS, House, Program, new_program
 
 PATIENCE_MS = 10_000
 """How long a browser waits for what must appear."""
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def installed() -> str:
@@ -70,6 +71,7 @@ async def site(shared_database: str) -> AsyncIterator[Site]:
         rate_limit_address="100000/minute",
         rate_limit="100000/minute",
         public_url=address,
+        allow_local_issuers=True,
     )
     app = create_app(settings)
     server.config.app = app
@@ -123,10 +125,11 @@ async def sign_in(site: Site, chromium: Browser, town: Program) -> AsyncIterator
         width: int = 390,
         height: int = 844,
         program: Program | None = None,
+        organization_id: str | None = None,
         **context: Any,
     ) -> Opened:
         place = program or town
-        owner = place.provider_id if role is Role.PROVIDER else place.agency_id
+        owner = organization_id or (place.provider_id if role is Role.PROVIDER else place.agency_id)
         person = await invited(place, role, organization_id=str(owner))
         await accept(site, person)
         seen = {"base_url": site.address, "viewport": {"width": width, "height": height}, "locale": "en-US"}
@@ -134,11 +137,10 @@ async def sign_in(site: Site, chromium: Browser, town: Program) -> AsyncIterator
         window.set_default_timeout(PATIENCE_MS)
         page = await window.new_page()
         wrong = watched(page)
-        await page.goto("/sign-in")
-        await page.fill("[name=program]", person.slug)
+        await page.goto(f"/sign-in?program={person.slug}")
         await page.fill("[name=email]", person.email)
         await page.fill("[name=password]", PASSWORD)
-        await page.click("main form button")
+        await page.press("[name=password]", "Enter")
         await page.wait_for_url(lambda url: "/sign-in" not in url)
         opened.append((window, Opened(page, person, wrong)))
         return opened[-1][1]

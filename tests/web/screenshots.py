@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from httpx import AsyncClient, TransportError
 from playwright.async_api import Browser, Page, async_playwright
@@ -22,11 +23,18 @@ from tests.web.conftest import installed
 FOLDER = Path("screenshots")
 WIDTHS = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1280, 860)}
 PAGES: dict[Role, tuple[str, ...]] = {
-    Role.CASE_MANAGER: ("/board?category=housing", "/claims", "/account"),
+    Role.CASE_MANAGER: (
+        "/board?category=housing",
+        "/claims",
+        "/claims/CLAIM",
+        "/claims/CLAIM/consent",
+        "/claims/CLAIM/person",
+        "/account",
+    ),
     Role.PROVIDER: ("/desk",),
     Role.PROGRAM_MANAGER: ("/overview", "/manage"),
 }
-"""Which pages are taken as whom."""
+"""Which pages are taken as whom. CLAIM is one that `claimed` made."""
 
 
 @asynccontextmanager
@@ -66,15 +74,34 @@ async def _ready(address: str) -> None:
 
 async def _sign_in(page: Page, role: Role, password: str) -> None:
     await page.goto("/sign-in?program=demo")
-    await page.fill("[name=program]", "demo")
     await page.fill("[name=email]", f"{role.value.replace('_', '.')}@example.org")
     await page.fill("[name=password]", password)
     await page.press("[name=password]", "Enter")
     await page.wait_for_url(lambda url: "/sign-in" not in url)
 
 
-async def _take(page: Page, path: str, name: str) -> None:
-    await page.goto(path)
+async def claimed(browser: Browser, address: str, password: str) -> str:
+    """Have the case manager hold a bed, and hold and confirm another with a place in treatment: the confirmed one."""
+    window = await browser.new_context(base_url=address)
+    page = await window.new_page()
+    await _sign_in(page, Role.CASE_MANAGER, password)
+    housing = {"find": {"category": "housing", "needs": ["couples"]}}
+    treatment = {"find": {"category": "treatment"}}
+    made = {}
+    for items in ([housing], [housing, treatment]):
+        headers = {"Idempotency-Key": str(uuid4()), "Origin": address}
+        someone = await page.context.request.post("/v1/participants", headers=headers, data={})
+        body = {"participant": (await someone.json())["code"], "items": items}
+        headers = {"Idempotency-Key": str(uuid4()), "Origin": address}
+        answer = await page.context.request.post("/v1/claims", headers=headers, data=body)
+        made = (await answer.json())["claims"][0]
+    await page.context.request.post(f"/v1/claims/{made['id']}/confirm", headers={"Origin": address})
+    await window.close()
+    return str(made["id"])
+
+
+async def _take(page: Page, path: str, name: str, claim: str = "") -> None:
+    await page.goto(path.replace("CLAIM", claim))
     await page.wait_for_load_state("load")
     place = re.sub(r"\W+", "-", path).strip("-")
     await page.screenshot(path=FOLDER / f"{place}-{name}.png", full_page=True)
@@ -82,6 +109,7 @@ async def _take(page: Page, path: str, name: str) -> None:
 
 async def take_all(browser: Browser, address: str, password: str) -> None:
     """Every page, width and scheme."""
+    claim = await claimed(browser, address, password)
     for device, (width, height) in WIDTHS.items():
         for scheme in ("light", "dark"):
             for role, paths in PAGES.items():
@@ -96,7 +124,7 @@ async def take_all(browser: Browser, address: str, password: str) -> None:
                     await _take(page, "/sign-in", f"{device}-{scheme}")
                 await _sign_in(page, role, password)
                 for path in paths:
-                    await _take(page, path, f"{device}-{scheme}")
+                    await _take(page, path, f"{device}-{scheme}", claim)
                 await window.close()
 
 

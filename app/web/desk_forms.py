@@ -1,0 +1,134 @@
+"""The desk's forms: what they hold, what is sent with them, and what has to be put right."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+from app.core.problems import BadRequest, Problem
+from app.market.attributes import ATTRIBUTES, Answer
+from app.market.needs import When, check_languages
+from app.market.openings import MAX_UNITS_TOTAL
+from app.market.tables import Opening
+from app.market.vocabulary import Category, Unit
+
+LOCAL = "%Y-%m-%dT%H:%M"
+"""How a form says a time: as the wall clock of the program's place has it."""
+
+USUAL_UNIT: Mapping[str, Unit] = {
+    Category.HOUSING: Unit.BED,
+    Category.TREATMENT: Unit.TREATMENT_PLACE,
+    Category.VOCATIONAL: Unit.TRAINING_SEAT,
+    Category.OUTREACH: Unit.RESPONSE_TEAM,
+    Category.FOOD: Unit.VOUCHER,
+    Category.TRANSPORT: Unit.VOUCHER,
+}
+"""What a first opening of a category most likely counts; of any other, appointments."""
+
+
+def _filled(value: Any) -> Any:
+    """What was typed, None for a field that was left empty."""
+    return value.strip() or None if isinstance(value, str) else value
+
+
+def _moment(value: Any, info: ValidationInfo) -> Any:
+    """A form's time in the program's zone."""
+    if _filled(value) is None:
+        return None
+    return datetime.fromisoformat(value).replace(tzinfo=info.context)
+
+
+def _listed(value: Any) -> Any:
+    return [tag.strip() for tag in value.split(",") if tag.strip()] if isinstance(value, str) else value
+
+
+Optional = BeforeValidator(_filled)
+Age = Annotated[Annotated[int, Field(ge=0, le=130)] | None, Optional]
+LocalTime = Annotated[When | None, BeforeValidator(_moment)]
+
+
+class TermsForm(BaseModel):
+    """An opening's terms as a form sends them. Validated with the program's zone as context."""
+
+    unit: Unit
+    units_total: Annotated[int, Field(ge=0, le=MAX_UNITS_TOTAL)]
+    starts_at: LocalTime = None
+    ends_at: LocalTime = None
+    hold_minutes: Annotated[Annotated[int, Field(ge=1, le=44_640)] | None, Optional] = None
+    minimum_age: Age = None
+    maximum_age: Age = None
+    languages: Annotated[
+        list[str], Field(max_length=40), BeforeValidator(_listed), AfterValidator(check_languages)
+    ] = []
+    attributes: dict[str, Answer] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gathered(cls, sent: Mapping[str, Any]) -> dict[str, Any]:
+        answers = {name: sent[f"is_{name}"] for name in ATTRIBUTES if f"is_{name}" in sent}
+        return {**sent, "attributes": answers}
+
+
+async def sent(request: Request) -> dict[str, str]:
+    """A form's fields. None of ours takes a file."""
+    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+
+
+_WAS = TypeAdapter(dict[str, str])
+
+
+def shown_before(fields: Mapping[str, str]) -> tuple[dict[str, str], int]:
+    """What a form showed before anybody typed, and of which version that was. Raises BadRequest."""
+    try:
+        return _WAS.validate_json(fields.get("was", "")), int(fields.get("version", ""))
+    except ValueError:
+        raise BadRequest("The form does not say what it was filled in for. Open it again.") from None
+
+
+def terms_of(fields: Mapping[str, str], zone: ZoneInfo) -> dict[str, Any]:
+    """The terms that a form sent. Raises ValidationError."""
+    return TermsForm.model_validate(dict(fields), context=zone).model_dump(mode="python")
+
+
+def filled_in(opening: Opening | Any, zone: ZoneInfo) -> dict[str, str]:
+    """The fields of a form that shows these terms."""
+
+    def local(moment: datetime | None) -> str:
+        return moment.astimezone(zone).strftime(LOCAL) if moment else ""
+
+    def typed(value: object) -> str:
+        return "" if value is None else str(value)
+
+    return {
+        "unit": opening.unit,
+        "units_total": typed(opening.units_total),
+        "starts_at": local(opening.starts_at),
+        "ends_at": local(opening.ends_at),
+        "hold_minutes": typed(opening.hold_minutes),
+        "minimum_age": typed(opening.minimum_age),
+        "maximum_age": typed(opening.maximum_age),
+        "languages": ", ".join(opening.languages),
+    } | {f"is_{name}": opening.attributes.get(name, "unknown") for name in ATTRIBUTES}
+
+
+def wrong(error: ValidationError | Problem) -> dict[str, str]:
+    """What has to be put right, by the field; what is of no field alone is at `form`."""
+    if isinstance(error, Problem):
+        found = {each["field"]: each["message"] for each in error.errors}
+        return found or {"form": error.detail}
+    return {
+        str(each["loc"][0]) if each["loc"] else "form": each["msg"].removeprefix("Value error, ")
+        for each in error.errors(include_url=False)
+    }

@@ -1,0 +1,86 @@
+"""The services of one's own organization, and a form to add one, with the place where it is."""
+
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import Request
+from fastapi.responses import Response
+from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
+
+from app.access.idempotency import Kept, begin, fingerprint, keep
+from app.access.roles import Action
+from app.core.problems import Problem
+from app.dependencies import Session
+from app.market.directory import add_location, add_service
+from app.market.vocabulary import Category
+from app.web.desk_forms import Optional, sent, wrong
+from app.web.desk_view import own_services
+from app.web.looker import Looker, looking
+from app.web.pages import page
+from app.web.routing import go, pages
+
+router = pages("desk")
+
+Editor = Annotated[Looker, looking(Action.EDIT_DIRECTORY)]
+
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
+]
+MaybeLine = Annotated[Line | None, Optional]
+WHERE = ("address_1", "city", "state_province", "postal_code", "latitude", "longitude")
+
+
+class ServiceForm(BaseModel):
+    """A service and its place."""
+
+    name: Line
+    category: Category
+    serves_survivors: bool = False
+    address_1: MaybeLine = None
+    city: MaybeLine = None
+    state_province: MaybeLine = None
+    postal_code: MaybeLine = None
+    latitude: Annotated[Annotated[float, Field(ge=-90, le=90)] | None, Optional] = None
+    longitude: Annotated[Annotated[float, Field(ge=-180, le=180)] | None, Optional] = None
+
+    @model_validator(mode="after")
+    def _whole_point(self) -> "ServiceForm":
+        if (self.latitude is None) != (self.longitude is None):
+            raise ValueError("give latitude and longitude together, or neither")
+        return self
+
+
+def _form(request: Request, services: Any, status: int = 200, **values: Any) -> Response:
+    shown = {"errors": {}, "fields": {}, "categories": list(Category), "services": services} | values
+    return page(request, "desk/service_form.html", status, **shown)
+
+
+@router.get("/desk/services/new")
+async def new(request: Request, looker: Editor, session: Session) -> Response:
+    """The services there are, and a form for another."""
+    return _form(request, await own_services(session, looker.caller), key=str(uuid4()))
+
+
+@router.post("/desk/services/new")
+async def add(request: Request, looker: Editor, session: Session) -> Response:
+    """Add a service, and the place where it is if one was given. Sent twice, it is added once."""
+    fields = await sent(request)
+    key = fields.get("key", "")[:255] or str(uuid4())
+    caller = looker.caller
+    try:
+        form = ServiceForm.model_validate(fields).model_dump(mode="json")
+        place = {name: value for name in WHERE if (value := form.pop(name)) is not None}
+        own = {"organization_id": caller.organization_id}
+        async with session.begin_nested():
+            if await begin(session, caller, key, fingerprint("POST", request.url.path, b"")) is None:
+                if place:
+                    # Where survivors are served is shown to nobody else.
+                    about = {"name": form["name"], "location_type": "physical", "masked": form["serves_survivors"]}
+                    location = await add_location(session, caller, own | about | place)
+                    own |= {"location_id": location.id}
+                await add_service(session, caller, own | form)
+                await keep(session, caller, key, Kept(303, b""))
+    except (ValidationError, Problem) as error:
+        services = await own_services(session, caller)
+        return _form(request, services, 422, fields=fields, key=key, errors=wrong(error))
+    return go(request, "/desk/new")
