@@ -43,6 +43,7 @@ from app.core.settings import Settings
 from app.delivery.hub import Hub
 from app.delivery.listener import Passport
 from app.market.desk import Desk, Desks
+from app.program.overview import Overviews
 
 bearer = HTTPBearer(auto_error=False, description="A key, or an access token got with one.")
 """Only describes the header in OpenAPI; `caller_of` reads it."""
@@ -117,6 +118,7 @@ class State:
         self.local_issuers = settings.allow_local_issuers
         self.door = Door(database, self.sessions, self.site, keyring, lasting)
         self.openid_door = OpenIdDoor(self.door, local=settings.allow_local_issuers)
+        self.overviews = Overviews(database)
         self.hub = Hub(database, self.gate, most=settings.live_sockets)
 
 

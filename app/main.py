@@ -25,6 +25,7 @@ from app.api import (
     openid,
     openings,
     operations,
+    overview,
     participants,
     people,
     program,
@@ -68,6 +69,7 @@ FACES = (
     account,
     people,
     trail,
+    overview,
     operations,
 )
 

@@ -31,14 +31,14 @@ from app.casework import consents, demographics, disclosures, identity, particip
 from app.core import events, keyring
 from app.core.database import Base
 from app.delivery import log, watches
-from app.market import directory, tables
+from app.market import board, directory, tables
 
 MODULES = (
     *(audit, chain, counters, idempotency, keys, programs, tokens),
     *(people, invitations, sessions, devices, challenges, tries),
     *(passwords, totp, recovery, passkeys, providers, openid_subjects),
     *(participants, identity, demographics, consents, disclosures, referrals),
-    *(keyring, events, directory, tables),
+    *(keyring, events, directory, tables, board),
     *(log, watches),
 )
 """Importing these registers their tables; a noun with a table of its own adds itself here."""

@@ -20,6 +20,7 @@ TENANTS = (
     "bundles",
     "claims",
     "unmet_needs",
+    "board_samples",
     "events",
     "log_pages",
     "watches",
@@ -119,6 +120,7 @@ async def _furnished(connection: "asyncpg.Connection[asyncpg.Record]") -> Ledger
     )
     async with as_app(ledger.connection, ledger.program_id) as app:
         await app.fetch("SELECT * FROM number_events(1000, false)")
+        await app.fetch("SELECT sample_board()")
     return ledger
 
 
