@@ -89,6 +89,15 @@ CLAIM_STATE: Mapping[str, str] = {
     "no_show": N_("Did not come"),
 }
 
+OUTCOME: Mapping[str, str] = {
+    "arrived": N_("Arrived"),
+    "under_way": N_("Under way"),
+    "expired": N_("Ran out"),
+    "released": N_("Released"),
+    "declined": N_("Declined"),
+    "no_show": N_("Did not come"),
+}
+
 OFF_BOARD: Mapping[str, str] = {
     "withdrawn": N_("Taken off"),
     "ended": N_("Over"),
@@ -135,6 +144,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "attribute": ATTRIBUTE,
     "household": HOUSEHOLD,
     "claim_state": CLAIM_STATE,
+    "outcome": OUTCOME,
     "off_board": OFF_BOARD,
     "decline_reason": DECLINE_REASON,
     "role": ROLE,
