@@ -43,6 +43,14 @@ from app.dependencies import State, WithLimits
 from app.market.desk import Desks
 from app.web import account as account_page
 from app.web import home as home_page
+from app.web import (
+    manage,
+    manage_keys,
+    manage_organizations,
+    manage_people,
+    manage_rules,
+    manage_sign_in,
+)
 from app.web import overview as overview_page
 from app.web import sign_in as sign_in_page
 from app.web.problems import problem_page
@@ -74,7 +82,13 @@ FACES = (
     operations,
 )
 
-PAGES = (home_page, sign_in_page, account_page, overview_page)
+PAGES = (
+    home_page,
+    sign_in_page,
+    account_page,
+    overview_page,
+    *(manage, manage_people, manage_organizations, manage_keys, manage_rules, manage_sign_in),
+)
 """What people see, after what systems call: their routes are in nobody's way."""
 
 DESCRIPTION = """Providers publish what is open **now**; case managers claim it **in one call**.

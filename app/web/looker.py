@@ -45,13 +45,16 @@ class Looker:
         return self.caller.may(Action[action])
 
 
-async def _look_up(session: AsyncSession, caller: Caller) -> Looker:
+async def look_up(request: Request, session: AsyncSession, caller: Caller) -> Looker:
+    """Who looks at the page that answers this request, from now on."""
     row = (await session.execute(_QUESTION, {"program_id": caller.program_id, "id": caller.id})).one()
-    return Looker(caller, row.name, row.organization, row.program, zone(row.time_zone))
+    found = Looker(caller, row.name, row.organization, row.program, zone(row.time_zone))
+    request.scope[LOOKER] = found
+    return found
 
 
-def looking(action: Action) -> Any:
-    """A dependency: who looks at a page, if the permission table lets them do `action`.
+def asking(action: Action) -> Any:
+    """A dependency: the person who asks, if the permission table lets them do `action`; no transaction is opened.
 
     Raises SignedOut, Forbidden, TooManyRequests.
     """
@@ -68,8 +71,13 @@ def looking(action: Action) -> Any:
         request.state.caller = caller
         return caller
 
-    async def looker(request: Request, _: Annotated[Caller, Depends(person)], session: Session) -> Looker:
-        found = request.scope[LOOKER] = await _look_up(session, request.state.caller)
-        return found
+    return Depends(person)
+
+
+def looking(action: Action) -> Any:
+    """A dependency: who looks at a page, if the permission table lets them do `action`. Raises what `asking` does."""
+
+    async def looker(request: Request, caller: Annotated[Caller, asking(action)], session: Session) -> Looker:
+        return await look_up(request, session, caller)
 
     return Depends(looker)
