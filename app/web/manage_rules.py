@@ -34,7 +34,12 @@ async def show_rules(request: Request, looker: Manager, session: Session) -> Res
 
 
 def _rules(request: Request, **shown: Any) -> Response:
-    return managed(request, "rules", categories=list(Category), **shown)
+    errors = shown.get("errors") or {}
+
+    def wrong_in(category: str) -> bool:
+        return any(field.startswith(f"{category}.") for field in errors)
+
+    return managed(request, "rules", categories=list(Category), wrong_in=wrong_in, **shown)
 
 
 @router.post("/manage/rules")
