@@ -110,6 +110,8 @@ class Channel:
                     await self._news.wait()
             self._news.clear()
             if self._position is None:
+                # Nobody listens, so nobody is told that all is well: otherwise this would go round and round.
+                beat_at = monotonic() + HEARTBEAT_SECONDS
                 continue
             try:
                 await self._go_on()
