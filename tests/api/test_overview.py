@@ -8,15 +8,19 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 
 from app.access.roles import Role
+from app.core.database import Database
 from app.core.ids import first_id, new_id
 from app.market.board import sample
 from app.market.figures import OUTCOMES
 from app.market.vocabulary import Category
 from app.program.overview import last_week
+from app.worker import sample_boards
+from tests.ledger import open_ledger
 from tests.support import House, Program
 
 PLACES = {
@@ -69,11 +73,16 @@ async def lived(program: Program, openings: list[dict[str, Any]], dice: random.R
                 await program.lapse(claim)
                 continue
             reason = dice.choice(["unsafe", "barred", "place_no_longer_available"])
-            body = {"json": {"reason": reason, "replace": dice.random() < 0.5}} if step == "decline" else {}
+            body: dict[str, Any] = (
+                {"json": {"reason": reason, "replace": dice.random() < 0.5}} if step == "decline" else {}
+            )
             response = await program.step(claim, step, **body)
             assert response.status_code == 200, response.text
     for _ in range(12):
-        find = {"category": dice.choice(["housing", "legal"]), "needs": dice.sample(["pets", "couples", "hiv"], k=2)}
+        find: dict[str, Any] = {
+            "category": dice.choice(["housing", "legal"]),
+            "needs": dice.sample(["pets", "couples", "hiv"], k=2),
+        }
         if dice.random() < 0.8:
             latitude, longitude = dice.choice([*PLACES.values(), (21.3, -157.8)])
             find["near"] = [latitude + dice.uniform(-0.004, 0.004), longitude]
@@ -180,6 +189,20 @@ async def test_figures_are_counted_once_a_minute_whoever_asks(program: Program) 
 async def test_only_so_many_days_can_be_asked_for(program: Program) -> None:
     for days in (0, 93, "week"):
         assert (await program.call("GET", "/v1/overview", params={"days": days})).status_code == 422
+
+
+async def test_the_loop_keeps_every_programs_board(own_database: str) -> None:
+    connection = await asyncpg.connect(own_database)
+    database = Database(own_database, pool_size=1)
+    ledgers = [await open_ledger(connection) for _ in range(2)]
+    await ledgers[0].opening(3)
+    for _ in range(2):
+        await sample_boards(database)
+    for ledger, units in zip(ledgers, (3, 0), strict=True):
+        kept = await connection.fetch("SELECT units_open FROM board_samples WHERE program_id = $1", ledger.program_id)
+        assert [row[0] for row in kept] == [units], "what is not open is kept too: as nothing"
+    await database.close()
+    await connection.close()
 
 
 # Without small numbers.

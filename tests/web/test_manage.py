@@ -179,7 +179,9 @@ async def test_organizations_places_and_services_are_added(manager: Page, town: 
 async def test_how_long_what_is_kept_and_who_vouches_for_people(manager: Page, town: Program) -> None:
     page = manager
     await page.goto("/manage/keeping")
-    sent = {name: "" if kind.days is None else str(kind.days) for name, kind in KINDS.items()}
+    sent: dict[str, str | float | bool] = {
+        name: "" if kind.days is None else str(kind.days) for name, kind in KINDS.items()
+    }
     origin = {"Origin": page.url.partition("/manage")[0]}
     refused = await page.request.post("/manage/keeping", form=sent | {"trail": "3"}, headers=origin)
     assert refused.status == 422

@@ -8,7 +8,11 @@ WITH RECURSIVE hold AS (
      AND c.arrived_at IS NOT NULL
   UNION ALL
   SELECT hold.id, hold.category, hold.arrived_at, before.held_at, before.replaces_id
-    FROM hold JOIN claims before ON before.program_id = :program_id AND before.id = hold.replaces_id
+    FROM hold
+    -- One probe of the primary key for each of the few, whatever the planner thinks of how many there are.
+    CROSS JOIN LATERAL (SELECT c.held_at, c.replaces_id FROM claims c
+                         WHERE c.program_id = :program_id AND c.id = hold.replaces_id OFFSET 0) before
+   WHERE hold.replaces_id IS NOT NULL
 ), arrival AS (
   SELECT id, category, extract(epoch FROM arrived_at - min(held_at))::float8 / 60 AS minutes
     FROM hold GROUP BY id, category, arrived_at
