@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
 import orjson
+from babel.numbers import format_decimal
 
 from app.core.problems import Busy
 from app.market.board import OpenAt
@@ -53,13 +54,16 @@ def pictures(found: Overview, language: Language, where: ZoneInfo, area: Callabl
     def called(code: str, table: str) -> str:
         return language.gettext(words.TABLES[table][code])
 
+    def told(number: int) -> str:
+        return str(format_decimal(number, locale=language.locale))
+
     by_category: dict[str, tuple[int, int]] = {}
     for each in found.now or ():
         units, total = by_category.get(each.category, (0, 0))
         by_category[each.category] = units + each.units_open, total + each.units_total
     # Fully taken is something to see; a category in which nothing is on the board is not.
     now = [
-        bar(called(category, "category"), units, f"{units} / {total}", of=total)
+        bar(called(category, "category"), units, f"{told(units)} / {told(total)}", of=total)
         for category, (units, total) in sorted(by_category.items(), key=lambda each: -each[1][0])
         if total
     ]
@@ -72,8 +76,8 @@ def pictures(found: Overview, language: Language, where: ZoneInfo, area: Callabl
         "now": Picture("bars", now),
         "day": strips(found.course.by_category, lambda code: called(code, "category"), language, where),
         "areas": strips(found.course.by_area, area, language, where),
-        "ends": Picture("bars", [bar(called(end, "outcome"), n, str(n)) for end, n in ends.items() if n]),
-        "needs": Picture("bars", [bar(called(name, "attribute"), n, str(n)) for name, n in wanted if n]),
+        "ends": Picture("bars", [bar(called(end, "outcome"), n, told(n)) for end, n in ends.items() if n]),
+        "needs": Picture("bars", [bar(called(name, "attribute"), n, told(n)) for name, n in wanted if n]),
     }
     return {name: picture for name, picture in drawn.items() if picture.rows}
 
@@ -94,7 +98,7 @@ def strips(course: Iterable[OpenAt], name: Callable[[str], str], language: Langu
             "name": name(each.of),
             "at": _wall_clock(each.at, where),
             "number": each.units_open,
-            "shown": str(each.units_open),
+            "shown": str(format_decimal(each.units_open, locale=language.locale)),
             "last": each.at == last[each.of],
             "clock": clock,
         }

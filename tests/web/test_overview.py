@@ -2,6 +2,9 @@
 
 import asyncio
 import random
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,8 @@ from app.web import drawing
 from app.web.overview_pictures import Picture
 from tests.support import Program
 from tests.web.conftest import SignIn, Site, faults
+
+ROOT = Path(__file__).parents[2]
 
 
 async def lived(town: Program) -> None:
@@ -155,6 +160,12 @@ def test_what_is_drawn_fits_the_space_kept_for_it() -> None:
         picture = Picture(kind, rows)
         assert abs(width - 380) < 30
         assert abs(height - picture.height) < 40, kind
+
+
+def test_what_draws_is_loaded_by_no_process_that_serves() -> None:
+    loaded = "import app.main, sys; print({'altair', 'vl_convert'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "set()"
 
 
 async def test_who_goes_away_takes_the_figures_from_nobody(town: Program) -> None:
