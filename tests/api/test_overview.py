@@ -78,6 +78,9 @@ async def lived(program: Program, openings: list[dict[str, Any]], dice: random.R
             )
             response = await program.step(claim, step, **body)
             assert response.status_code == 200, response.text
+            if another := response.json().get("replacement"):
+                for further in ("confirm", "arrive"):
+                    assert (await program.step(another, further)).status_code == 200
     for _ in range(12):
         find: dict[str, Any] = {
             "category": dice.choice(["housing", "legal"]),
@@ -116,7 +119,7 @@ async def test_every_figure_is_what_counting_rows_gives(program: Program, seed: 
     assert {each["reason"]: each["claims"] for each in found["declined"]} == reasons
     provider = {each["outcome"]: each["claims"] for each in found["providers"][0]["holds"]}
     assert provider == Counter(end for _, end in ends.elements())
-    assert any(claim["replaces_id"] for claim in claims)
+    assert any(claim["replaces_id"] and claim["arrived_at"] for claim in claims)
 
     minutes: dict[str, list[float]] = {}
     for claim in claims:

@@ -47,4 +47,4 @@ def test_of_two_that_meet_as_much_the_plainer_is_named() -> None:
     plain = Wish("housing", "bed", 1, "Kent", frozenset(), None)
     with_pets = Wish("housing", "bed", 1, "Kent", frozenset({"pets"}), None)
     elsewhere = Wish("housing", "bed", 1, "Seattle", frozenset(), None)
-    assert [place.wish for place in best_places([(plain, 2), (elsewhere, 3), (with_pets, 1)])] == [elsewhere, with_pets]
+    assert [place.wish for place in best_places([(with_pets, 1), (plain, 2), (elsewhere, 3)])] == [elsewhere, with_pets]
