@@ -127,7 +127,8 @@ async def draw(found: Overview, language: Language, asked: dict[str, Picture]) -
         kept[language.tag] = asyncio.create_task(_draw({name: each.asked() for name, each in asked.items()}))
     try:
         return await asyncio.shield(kept[language.tag])
-    except Busy:
+    except Exception:
+        # Whoever looks next has it tried again.
         kept.pop(language.tag, None)
         raise
 
