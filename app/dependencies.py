@@ -43,6 +43,7 @@ from app.core.settings import Settings
 from app.delivery.hub import Hub
 from app.delivery.listener import Passport
 from app.market.desk import Desk, Desks
+from app.program.overview import Overviews
 
 bearer = HTTPBearer(auto_error=False, description="A key, or an access token got with one.")
 """Only describes the header in OpenAPI; `caller_of` reads it."""
@@ -120,6 +121,7 @@ class State:
         self.local_webhooks = settings.allow_local_webhooks
         self.door = Door(database, self.sessions, self.site, keyring, lasting)
         self.openid_door = OpenIdDoor(self.door, local=settings.allow_local_issuers)
+        self.overviews = Overviews(database)
         self.hub = Hub(database, self.gate, self.sessions, most=settings.live_sockets)
 
 

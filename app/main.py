@@ -26,6 +26,7 @@ from app.api import (
     openid,
     openings,
     operations,
+    overview,
     participants,
     people,
     program,
@@ -71,6 +72,7 @@ FACES = (
     notices,
     people,
     trail,
+    overview,
     operations,
 )
 

@@ -33,14 +33,14 @@ from app.core.database import Base
 from app.delivery import log, watches
 from app.delivery.notices import browsers, choices, push, rows
 from app.delivery.webhooks import tables as webhooks
-from app.market import directory, tables
+from app.market import board, directory, tables
 
 MODULES = (
     *(audit, chain, counters, idempotency, keys, programs, tokens),
     *(people, invitations, sessions, devices, challenges, tries),
     *(passwords, totp, recovery, passkeys, providers, openid_subjects),
     *(participants, identity, demographics, consents, disclosures, referrals),
-    *(keyring, events, directory, tables),
+    *(keyring, events, directory, tables, board),
     *(log, watches, webhooks),
     *(choices, browsers, push, rows),
 )

@@ -21,6 +21,7 @@ from app.delivery.hub import Hub
 from app.delivery.notices.send import Notices
 from app.delivery.relay import LOOK_SECONDS, Relay
 from app.delivery.webhooks.courier import Courier
+from app.market.board import SAMPLE_SECONDS, sample
 from app.market.claims import sweep
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,16 @@ async def seal_trails(database: Database) -> None:
     await in_each_program(database, lambda program_id: seal(database, program_id))
 
 
+async def sample_boards(database: Database) -> None:
+    """Keep what is open in every program, if this quarter of an hour has not been kept."""
+
+    async def kept(program_id: UUID) -> None:
+        async with database.transaction(program_id, "clock", reads=True) as session:
+            await sample(session)
+
+    await in_each_program(database, kept)
+
+
 async def retire_all(database: Database) -> None:
     """Take away what every program keeps no longer."""
     await in_each_program(database, lambda program_id: retire(database, program_id, "clock"))
@@ -121,6 +132,7 @@ async def work(database: Database, settings: Settings, keyring: Keyring, hub: Hu
             ("sweeper", lambda: sweep_lapsed_holds(database), SWEEP_SECONDS, LONGEST_PAUSE),
             ("sealer", lambda: seal_trails(database), SEAL_SECONDS, LONGEST_PAUSE),
             ("retention", lambda: retire_all(database), RETENTION_SECONDS, LONGEST_PAUSE),
+            ("board", lambda: sample_boards(database), SAMPLE_SECONDS, LONGEST_PAUSE),
             ("relay", relay.run, RELAY_AGAIN_SECONDS, LONGEST_LIVE_PAUSE),
             ("relay's look-out", relay.look, LOOK_SECONDS, LONGEST_PAUSE),
             ("notices", lambda: in_each_program(database, notices.find), NOTICE_SECONDS, LONGEST_PAUSE),

@@ -167,6 +167,7 @@ EXPECTED: dict[str, Line] = {
         own=CLAIMERS, others=MANAGER, body={"gender": ["woman"]}
     ).under("participants:write"),
     "GET /v1/demographics": anywhere(EVALUATOR | MANAGER),
+    "GET /v1/overview": anywhere(EVALUATOR | BOARD | MANAGER).under("figures:read"),
     "GET /v1/consent-text": anywhere(CLAIMERS).but_a_shelter().under("participants:write"),
     "GET /v1/participants/{participant_id}/consents": participant(own=CLAIMERS, others=MANAGER).under(
         "participants:write"

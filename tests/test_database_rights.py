@@ -20,6 +20,7 @@ TENANTS = (
     "bundles",
     "claims",
     "unmet_needs",
+    "board_samples",
     "events",
     "log_pages",
     "watches",
@@ -141,6 +142,7 @@ async def _furnished(connection: "asyncpg.Connection[asyncpg.Record]") -> Ledger
     )
     async with as_app(ledger.connection, ledger.program_id) as app:
         await app.fetch("SELECT * FROM number_events(1000, false)")
+        await app.fetch("SELECT sample_board()")
     return ledger
 
 
@@ -439,6 +441,9 @@ async def test_the_app_role_calls_only_the_functions_that_are_its_own(ledger: Le
         "retire_answers",
         "retire_needs",
         "retire_unmet_needs",
+        "retire_board",
+        "sample_board",
+        "board_now",
         "find_secret",
         "rotate_key",
         "revoke_key",

@@ -151,6 +151,7 @@ EACH = {
     "needs": "UPDATE claims SET ended_at = ended_at - $2 * interval '1 day' WHERE program_id = $1",
     "unmet_needs": "UPDATE unmet_needs SET at = at - $2 * interval '1 day' WHERE program_id = $1",
     "notices": "UPDATE notices SET created_at = created_at - $2 * interval '1 day' WHERE program_id = $1",
+    "board": "UPDATE board_samples SET at = at - $2 * interval '1 day' WHERE program_id = $1",
 }
 LEFT = {
     "events": "SELECT count(*) FROM events WHERE program_id = $1",
@@ -159,6 +160,7 @@ LEFT = {
     "needs": "SELECT count(*) FROM claims WHERE program_id = $1 AND need IS NOT NULL",
     "unmet_needs": "SELECT count(*) FROM unmet_needs WHERE program_id = $1",
     "notices": "SELECT count(*) FROM notices WHERE program_id = $1",
+    "board": "SELECT count(*) FROM board_samples WHERE program_id = $1",
 }
 
 
@@ -208,6 +210,8 @@ async def test_what_is_old_goes_and_what_is_younger_stays(shared_database: str, 
     )
     await ledger.run("INSERT INTO webhook_tries (program_id, delivery_id, nr, at, url) VALUES ($1, $1, 1, now(), 'w')")
     await ledger.run("""UPDATE programs SET retention = '{"days": {"answers": 40}}' WHERE program_id = $1""")
+    async with as_app(connection, ledger.program_id) as app:
+        await app.fetch("SELECT sample_board()")
     newest = await ledger.opening(1)
     for _ in range(2):
         async with as_app(connection, ledger.program_id) as app:

@@ -29,6 +29,17 @@ _LEEWAY_SECONDS = 60
 _REFUSED = "The identity provider's answer can't be trusted, so it did not sign you in. Start again."
 
 
+def check_issuer(url: str) -> str:
+    """The address, if an issuer may have it. Raises ValueError."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        raise ValueError("give the issuer's address, such as https://accounts.example.org") from None
+    if parsed.scheme not in {"https", "http"} or not parsed.host or parsed.query or parsed.fragment or parsed.userinfo:
+        raise ValueError("give the issuer's address, such as https://accounts.example.org")
+    return url
+
+
 class ProviderFault(Problem):
     """502: the identity provider could not be reached, or answered otherwise than OpenID Connect says."""
 

@@ -9,15 +9,16 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access import challenges
+from app.access.callers import Caller
 from app.access.challenges import OVER, Kind, Over
 from app.access.invitations import open_invitation
 from app.access.oidc import Claims, Metadata, Provider
 from app.access.opaque import program_of_token
 from app.access.openid_subjects import bind, bound_person
 from app.access.people import Person, find_person
-from app.access.providers import IdentityProvider, client_of, list_providers
+from app.access.providers import Client, IdentityProvider, client_of, list_providers, put_provider
 from app.access.sign_in import Door, Entered, Visitor
-from app.core.problems import NotSignedIn
+from app.core.problems import Invalid, NotSignedIn
 
 NOT_INVITED = (
     "Nobody here is known by this account. The first time, your provider must confirm the e-mail address that you"
@@ -49,6 +50,35 @@ class OpenIdDoor:
         """With which providers people may sign in to a program; for a name that is no program's, none."""
         async with self._door.transaction(await self._door.program(program), "sign-in", reads=True) as session:
             return await list_providers(session)
+
+    @property
+    def redirect_uri(self) -> str:
+        """Where a provider sends browsers back to: what to register with it."""
+        return self._redirect_uri
+
+    async def set_up(
+        self, caller: Caller, slug: str, *, name: str, issuer: str, client_id: str, client_secret: str | None
+    ) -> IdentityProvider:
+        """Set a provider up for the caller's program, or another in its place.
+
+        Its discovery document is read first: a wrong issuer is told at once. Raises Invalid, ProviderFault.
+        """
+        if not self._local and not issuer.startswith("https://"):
+            raise Invalid.at("issuer", "The issuer's address starts with https://.")
+        client = Client(slug, issuer, client_id, client_secret)
+        await Provider(client, self._redirect_uri, local=self._local).metadata()
+        # Only now a transaction: none is held while somebody else's server is asked.
+        async with self._door.transaction(caller.program_id, str(caller.id)) as session:
+            return await put_provider(
+                session,
+                self._door.keyring,
+                caller.program_id,
+                slug,
+                name=name,
+                issuer=issuer,
+                client_id=client_id,
+                client_secret=client_secret,
+            )
 
     async def leave(self, program: str, slug: str, return_to: str) -> Leaving:
         """Begin to sign in with a provider of the program. Raises NotFound, ProviderFault.

@@ -100,6 +100,12 @@ def _unknown_organization(error: IntegrityError) -> Exception:
     return error
 
 
+def refuse_operator(role: Role | None) -> None:
+    """Raises Forbidden for the operator's role: whoever runs the installation is invited where it runs."""
+    if role is Role.OPERATOR:
+        raise Forbidden("Operators are invited on the machine itself, with `openberth person invite`.")
+
+
 async def list_people(session: AsyncSession, *, after: UUID | None, limit: int) -> Sequence[Person]:
     """The program's people in the order in which they were invited."""
     query = select(Person).order_by(Person.id).limit(limit)

@@ -87,8 +87,8 @@ PERMISSIONS: dict[Role, Grants] = {
         Action.FOLLOW_REFERRAL: REFERRED,
         Action.WATCH: MINE,
     },
-    Role.EVALUATOR: _READER | {Action.COUNT_PARTICIPANTS: ANYONES},
-    Role.ADVISORY_BOARD: _READER,
+    Role.EVALUATOR: _READER | {Action.COUNT_PARTICIPANTS: ANYONES, Action.READ_FIGURES: ANYONES},
+    Role.ADVISORY_BOARD: _READER | {Action.READ_FIGURES: ANYONES},
     # A shelter's own system or an agency's: on either side of the counter, within the scopes of its key.
     Role.PARTNER_SYSTEM: _WORKER | _PROVIDER | {Action.READ_CLAIMS: (CLAIMED, RECEIVED), Action.KEEP_WEBHOOKS: MINE},
     # Runs the installation, and sees no participant data at all.
@@ -115,6 +115,7 @@ none of it, whatever the caller's role: it would join them to that organization.
 SCOPES: dict[str, frozenset[Action]] = {
     "directory:read": frozenset({Action.READ_PROGRAM, Action.READ_DIRECTORY}),
     "directory:write": frozenset({Action.EDIT_DIRECTORY}),
+    "figures:read": frozenset({Action.READ_FIGURES, Action.READ_SMALL_FIGURES}),
     "openings:read": frozenset({Action.SEARCH}),
     "events:read": frozenset({Action.READ_EVENTS}),
     "watches:write": frozenset({Action.WATCH}),

@@ -14,6 +14,7 @@ from app.core.database import Database
 _BATCH = 5000
 """Rows that one transaction takes away."""
 
+_DAYS_100 = 100
 _YEARS_3 = 1096
 _YEARS_6 = 2192
 LONGEST = 36_525
@@ -73,6 +74,13 @@ KINDS: dict[str, Kind] = {
         30,
         2,
         "long enough to find out why somebody was not told; at least until no look finds the same thing due again",
+    ),
+    "board": Kind(
+        "what was open every quarter of an hour",
+        "retire_board",
+        _DAYS_100,
+        7,
+        "to hold this month against the two before it",
     ),
 }
 """Every kind, by its name in the policy. A noun with data that must go adds a line here, and its SQL function."""

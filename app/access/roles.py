@@ -34,6 +34,8 @@ class Action(StrEnum):
     KEEP_ACCOUNT = "keep one's own account: password, second factors, sessions and notices"
     READ_PROGRAM = "read the program's policy"
     SET_POLICY = "change the program's policy"
+    READ_FIGURES = "read the program's figures"
+    READ_SMALL_FIGURES = "read figures of fewer than eleven, and of this very moment"
     READ_DIRECTORY = "read organizations, locations and services"
     ADD_ORGANIZATION = "add an organization"
     EDIT_DIRECTORY = "add locations and services"

@@ -2,21 +2,18 @@
 
 from typing import Annotated, Any
 
-import httpx
 from fastapi import Depends, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import AfterValidator, Field, StringConstraints
 
 from app.access import providers
 from app.access.callers import Caller
-from app.access.oidc import Provider
-from app.access.providers import Client
+from app.access.oidc import check_issuer
 from app.access.roles import Action
 from app.api.errors import documented
 from app.api.fields import In, Line, Moment, Out
 from app.api.routing import face, open_face
 from app.api.sign_in import ProgramSlug, Slug
-from app.core.problems import Invalid
 from app.dependencies import PERSON, Session, requires, secret_answer, state_of
 from app.visitors import VisitorOf, challenge, let_in
 
@@ -34,16 +31,6 @@ def _local_page(path: str) -> str:
     return path
 
 
-def _issuer(url: str) -> str:
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        raise ValueError("give the issuer's address, such as https://accounts.example.org") from None
-    if parsed.scheme not in {"https", "http"} or not parsed.host or parsed.query or parsed.fragment or parsed.userinfo:
-        raise ValueError("give the issuer's address, such as https://accounts.example.org")
-    return url
-
-
 Printable = r"^[\x21-\x7e]+$"
 
 
@@ -51,7 +38,9 @@ class ProviderIn(In):
     """An OpenID Connect provider, as it was registered there."""
 
     name: Annotated[Line, Field(description="As people read it on the button.")]
-    issuer: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=Printable), AfterValidator(_issuer)]
+    issuer: Annotated[
+        str, StringConstraints(min_length=1, max_length=500, pattern=Printable), AfterValidator(check_issuer)
+    ]
     client_id: Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=Printable)]
     client_secret: (
         Annotated[
@@ -101,7 +90,7 @@ class ChoicesOut(Out):
 
 
 def _redirect_uri(request: Request) -> str:
-    return f"{state_of(request).site.origin}/v1/sign-in/openid/callback"
+    return state_of(request).openid_door.redirect_uri
 
 
 def _out(request: Request, row: providers.IdentityProvider) -> ProviderOut:
@@ -129,24 +118,8 @@ async def set_provider(request: Request, caller: Manager, provider: ProviderSlug
 
     Whoever runs the issuer can sign in as any person of the program who is bound to it, so choose it like a key.
     """
-    house = state_of(request)
-    client = Client(provider, body.issuer, body.client_id, body.client_secret)
-    if not house.local_issuers and not body.issuer.startswith("https://"):
-        raise Invalid.at("issuer", "The issuer's address starts with https://.")
-    await Provider(client, _redirect_uri(request), local=house.local_issuers).metadata()
-    # Only now a transaction: none is held while somebody else's server is asked.
-    async with house.door.transaction(caller.program_id, str(caller.id)) as session:
-        row = await providers.put_provider(
-            session,
-            house.keyring,
-            caller.program_id,
-            provider,
-            name=body.name,
-            issuer=body.issuer,
-            client_id=body.client_id,
-            client_secret=body.client_secret,
-        )
-    return _out(request, row)
+    door = state_of(request).openid_door
+    return _out(request, await door.set_up(caller, provider, **body.model_dump()))
 
 
 @router.delete("/sign-in/providers/{provider}", responses=documented(404))

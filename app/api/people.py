@@ -13,7 +13,6 @@ from app.access.roles import Action, Role
 from app.api.errors import documented
 from app.api.fields import Cursor, In, Limit, Line, Moment, Out, Page, id_from_cursor, to_cursor
 from app.api.routing import face
-from app.core.problems import Forbidden
 from app.dependencies import Session, requires, secret_answer, state_of
 
 router = face("people")
@@ -67,11 +66,6 @@ class InvitationOut(Out):
     expires_at: Moment
 
 
-def _not_an_operator(role: Role | None) -> None:
-    if role is Role.OPERATOR:
-        raise Forbidden("Operators are invited on the machine itself, with `openberth person invite`.")
-
-
 def _invitation(request: Request, invited: Invited) -> InvitationOut:
     return InvitationOut(
         person=PersonOut.model_validate(invited.person),
@@ -87,7 +81,7 @@ async def invite_person(
     request: Request, response: Response, caller: Manager, session: Session, body: PersonIn
 ) -> InvitationOut:
     """Invite a person. Their address must not be known to the program yet."""
-    _not_an_operator(body.role)
+    people.refuse_operator(body.role)
     person = await people.add_person(session, caller.program_id, body.organization_id, body.role, body.email, body.name)
     response.headers["Location"] = f"/v1/people/{person.id}"
     return _invitation(request, await invite(session, person))
@@ -111,7 +105,7 @@ async def read_person(caller: Manager, session: Session, person_id: UUID) -> Per
 async def change_person(caller: Manager, session: Session, person_id: UUID, body: PersonChange) -> PersonOut:
     """Change a person's role, organization or name."""
     person = await people.steered(session, caller, person_id)
-    _not_an_operator(body.role)
+    people.refuse_operator(body.role)
     await people.change_person(session, person, body.model_dump(exclude_none=True))
     return PersonOut.model_validate(person)
 

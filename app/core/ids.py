@@ -1,6 +1,7 @@
 """Identifiers: UUIDv7 (RFC 9562), so that new rows land at the right edge of every index."""
 
 import secrets
+from datetime import datetime
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -12,6 +13,13 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 def new_id() -> UUID:
     """A new UUIDv7."""
     return uuid7()
+
+
+def first_id(moment: datetime) -> UUID:
+    """The smallest UUIDv7 of a moment: ids that were made from then on are greater. Every primary key is an index by
+    time so; the clock is that of the machine which made the id."""
+    milliseconds = int(moment.timestamp() * 1000)
+    return UUID(int=milliseconds << 80 | 0x7 << 76 | 0x2 << 62)
 
 
 def new_letters(count: int) -> str:

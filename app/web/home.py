@@ -19,7 +19,7 @@ router = pages("home")
 _YEAR = 365 * 24 * 3600
 
 FIRST_PAGE = (
-    (Action.SET_POLICY, "/overview"),
+    (Action.READ_FIGURES, "/overview"),
     (Action.CLAIM, "/board"),
     (Action.PUBLISH, "/desk"),
     (Action.KEEP_ACCOUNT, "/account"),

@@ -90,6 +90,15 @@ CLAIM_STATE: Mapping[str, str] = {
     "no_show": N_("Did not come"),
 }
 
+OUTCOME: Mapping[str, str] = {
+    "arrived": N_("Arrived"),
+    "under_way": N_("Under way"),
+    "expired": N_("Ran out"),
+    "released": N_("Released"),
+    "declined": N_("Declined"),
+    "no_show": N_("Did not come"),
+}
+
 OFF_BOARD: Mapping[str, str] = {
     "withdrawn": N_("Taken off"),
     "ended": N_("Over"),
@@ -129,6 +138,32 @@ ROLE: Mapping[str, str] = {
     "operator": N_("Operator"),
 }
 
+SCOPE: Mapping[str, str] = {
+    "directory:read": N_("Read the directory"),
+    "directory:write": N_("Add to the directory"),
+    "figures:read": N_("Read figures"),
+    "openings:read": N_("See what is open"),
+    "events:read": N_("Hear of what happens"),
+    "watches:write": N_("Watch for openings"),
+    "openings:write": N_("Publish openings"),
+    "claims:read": N_("Read claims"),
+    "claims:write": N_("Claim, and steer claims"),
+    "participants:read": N_("Read who participants are"),
+    "participants:write": N_("Write down who participants are"),
+    "participants:meet": N_("Learn who is coming"),
+    "referrals:write": N_("Refer, and take up referrals"),
+    "trail:read": N_("Read the trail"),
+}
+
+KEPT: Mapping[str, str] = {
+    "trail": N_("The trail: who did and saw what"),
+    "events": N_("Events, for systems that catch up"),
+    "answers": N_("Answers to systems that try again"),
+    "needs": N_("What an ended claim had asked for"),
+    "unmet_needs": N_("What was asked for and not to be had"),
+    "board": N_("What was open every quarter of an hour"),
+}
+
 TABLES: Mapping[str, Mapping[str, str]] = {
     "category": CATEGORY,
     "unit": UNIT,
@@ -136,10 +171,13 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "attribute": ATTRIBUTE,
     "household": HOUSEHOLD,
     "claim_state": CLAIM_STATE,
+    "outcome": OUTCOME,
     "off_board": OFF_BOARD,
     "decline_reason": DECLINE_REASON,
     "role": ROLE,
     "consent_state": STATE,
     "kind": KIND,
+    "scope": SCOPE,
+    "kept": KEPT,
 }
 """Every table by the name that templates use: `{{ opening.category|words("category") }}`."""

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "2026_11_24_p_contacts"
-down_revision = "2026_11_24_k_sessions_held"
+revision = "2026_11_24_m_contacts"
+down_revision = "2026_11_24_l_board"
 branch_labels = None
 depends_on = None
 
