@@ -43,8 +43,9 @@ def test_a_neighbour_refers_and_learns_nothing_of_it() -> None:
 
 
 def test_evaluators_and_the_board_see_no_openings_and_no_claims() -> None:
-    assert set(PERMISSIONS[Role.ADVISORY_BOARD]) == ANYBODY | {Action.READ_DIRECTORY}
-    assert set(PERMISSIONS[Role.EVALUATOR]) == ANYBODY | {Action.READ_DIRECTORY, Action.COUNT_PARTICIPANTS}
+    figures = {Action.READ_DIRECTORY, Action.READ_FIGURES}
+    assert set(PERMISSIONS[Role.ADVISORY_BOARD]) == ANYBODY | figures
+    assert set(PERMISSIONS[Role.EVALUATOR]) == ANYBODY | figures | {Action.COUNT_PARTICIPANTS}
 
 
 def test_whoever_runs_the_installation_sees_nobody() -> None:
