@@ -11,7 +11,6 @@ from fastapi.routing import APIRoute
 
 from app.access.account import SignInAgain
 from app.access.site import SAFE_METHODS
-from app.core.problems import Problem
 from app.dependencies import PERSON, limited, state_of
 from app.web.looker import SignedOut
 from app.web.pages import use_page_policy
@@ -26,7 +25,7 @@ class PageRoute(APIRoute):
         handle: Callable[[Request], Awaitable[Response]] = super().get_route_handler()
 
         async def answered(request: Request) -> Response:
-            # Whatever goes wrong further out is shown to a person too.
+            # Any other problem is told further out, where it is logged too, and to a person.
             request.scope[PERSON] = problem_page
             use_page_policy(request)
             site = state_of(request).site
@@ -43,8 +42,6 @@ class PageRoute(APIRoute):
                 return _to_sign_in(request, again=True)
             except RequestValidationError as error:
                 return problem_page(request, from_form(error))
-            except Problem as problem:
-                return problem_page(request, problem)
 
         return answered
 
