@@ -223,6 +223,6 @@ async def test_a_method_that_is_not_served_is_refused(program: Program, method: 
     assert set(response.headers["allow"].replace(" ", "").split(",")) <= {"GET", "POST"}
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/waitlist", "/v1/claims/x/y/z", "/%00", "/../../etc/passwd", "//"])
+@pytest.mark.parametrize("path", ["/v1", "/v1/waitlist", "/v1/claims/x/y/z", "/%00", "/../../etc/passwd", "/nowhere"])
 async def test_a_path_that_is_not_served_is_not_found(program: Program, path: str) -> None:
     refused(await program.call("GET", path), status=frozenset({404}))

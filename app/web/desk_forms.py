@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Request
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     Field,
@@ -19,10 +18,11 @@ from pydantic import (
 
 from app.core.problems import BadRequest, Problem
 from app.market.attributes import ATTRIBUTES, Answer
-from app.market.needs import When, check_languages
+from app.market.needs import When
 from app.market.openings import MAX_UNITS_TOTAL
 from app.market.tables import Opening
 from app.market.vocabulary import Category, Unit
+from app.web.inputs import Languages, Maybe, MaybeAge, filled
 
 LOCAL = "%Y-%m-%dT%H:%M"
 """How a form says a time: as the wall clock of the program's place has it."""
@@ -38,24 +38,13 @@ USUAL_UNIT: Mapping[str, Unit] = {
 """What a first opening of a category most likely counts; of any other, appointments."""
 
 
-def _filled(value: Any) -> Any:
-    """What was typed, None for a field that was left empty."""
-    return value.strip() or None if isinstance(value, str) else value
-
-
 def _moment(value: Any, info: ValidationInfo) -> Any:
     """A form's time in the program's zone."""
-    if _filled(value) is None:
+    if filled(value) is None:
         return None
     return datetime.fromisoformat(value).replace(tzinfo=info.context)
 
 
-def _listed(value: Any) -> Any:
-    return [tag.strip() for tag in value.split(",") if tag.strip()] if isinstance(value, str) else value
-
-
-Optional = BeforeValidator(_filled)
-Age = Annotated[Annotated[int, Field(ge=0, le=130)] | None, Optional]
 LocalTime = Annotated[When | None, BeforeValidator(_moment)]
 
 
@@ -66,12 +55,10 @@ class TermsForm(BaseModel):
     units_total: Annotated[int, Field(ge=0, le=MAX_UNITS_TOTAL)]
     starts_at: LocalTime = None
     ends_at: LocalTime = None
-    hold_minutes: Annotated[Annotated[int, Field(ge=1, le=44_640)] | None, Optional] = None
-    minimum_age: Age = None
-    maximum_age: Age = None
-    languages: Annotated[
-        list[str], Field(max_length=40), BeforeValidator(_listed), AfterValidator(check_languages)
-    ] = []
+    hold_minutes: Annotated[Annotated[int, Field(ge=1, le=44_640)] | None, Maybe] = None
+    minimum_age: MaybeAge = None
+    maximum_age: MaybeAge = None
+    languages: Languages = []
     attributes: dict[str, Answer] = {}
 
     @model_validator(mode="before")

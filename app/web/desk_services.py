@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from fastapi import Request
 from fastapi.responses import Response
-from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from app.access.idempotency import Kept, begin, fingerprint, keep
 from app.access.roles import Action
@@ -13,8 +13,9 @@ from app.core.problems import Problem
 from app.dependencies import Session
 from app.market.directory import add_location, add_service
 from app.market.vocabulary import Category
-from app.web.desk_forms import Optional, sent, wrong
+from app.web.desk_forms import sent, wrong
 from app.web.desk_view import own_services
+from app.web.inputs import Line, Maybe
 from app.web.looker import Looker, looking
 from app.web.pages import page
 from app.web.routing import go, pages
@@ -23,10 +24,7 @@ router = pages("desk")
 
 Editor = Annotated[Looker, looking(Action.EDIT_DIRECTORY)]
 
-Line = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
-]
-MaybeLine = Annotated[Line | None, Optional]
+MaybeLine = Annotated[Line | None, Maybe]
 WHERE = ("address_1", "city", "state_province", "postal_code", "latitude", "longitude")
 
 
@@ -40,8 +38,8 @@ class ServiceForm(BaseModel):
     city: MaybeLine = None
     state_province: MaybeLine = None
     postal_code: MaybeLine = None
-    latitude: Annotated[Annotated[float, Field(ge=-90, le=90)] | None, Optional] = None
-    longitude: Annotated[Annotated[float, Field(ge=-180, le=180)] | None, Optional] = None
+    latitude: Annotated[Annotated[float, Field(ge=-90, le=90)] | None, Maybe] = None
+    longitude: Annotated[Annotated[float, Field(ge=-180, le=180)] | None, Maybe] = None
 
     @model_validator(mode="after")
     def _whole_point(self) -> "ServiceForm":

@@ -9,7 +9,6 @@ from fastapi import Request
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     EmailStr,
     Field,
     HttpUrl,
@@ -24,39 +23,21 @@ from app.access.retention import LONGEST
 from app.access.roles import Role
 from app.core.problems import Problem
 from app.market.attributes import ATTRIBUTES
-from app.market.needs import check_languages
 from app.market.policy import CategoryRules, HoldRule, MarketPolicy
 from app.market.vocabulary import Category
 from app.program.rules import known_zone
+from app.web.inputs import Languages, Line, Maybe, MaybeAge, Prose
 from app.web.languages import DEFAULT, N_
 from app.web.pages import language_of
 
 Fields = Mapping[str, str | list[str]]
 
 
-def _filled(value: Any) -> Any:
-    return value.strip() or None if isinstance(value, str) else value
-
-
-def _listed(value: Any) -> Any:
-    return [tag.strip() for tag in value.split(",") if tag.strip()] if isinstance(value, str) else value
-
-
-# No control characters: they have no place in a name, and PostgreSQL can't store NUL.
-Line = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
-]
-Prose = Annotated[
-    str, StringConstraints(strip_whitespace=True, max_length=4000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")
-]
 Printable = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300, pattern=r"^[!-~]+$")]
 Slug = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
 ]
-Maybe = BeforeValidator(_filled)
-"""A field that may be left empty: None then."""
 MaybeLine = Annotated[Line | None, Maybe]
-MaybeAge = Annotated[Annotated[int, Field(ge=0, le=130)] | None, Maybe]
 Email = Annotated[EmailStr, Field(max_length=320)]
 
 
@@ -115,9 +96,7 @@ class ServiceForm(BaseModel):
     serves_survivors: bool = False
     minimum_age: MaybeAge = None
     maximum_age: MaybeAge = None
-    languages: Annotated[
-        list[str], Field(max_length=40), BeforeValidator(_listed), AfterValidator(check_languages)
-    ] = []
+    languages: Languages = []
     attributes: list[Annotated[str, Field(max_length=60)]] = []
 
     @model_validator(mode="after")

@@ -32,7 +32,7 @@ PAGES: dict[Role, tuple[str, ...]] = {
         "/account",
     ),
     Role.PROVIDER: ("/desk",),
-    Role.PROGRAM_MANAGER: ("/overview", "/manage"),
+    Role.PROGRAM_MANAGER: ("/overview", "/manage/people", "/manage/rules"),
 }
 """Which pages are taken as whom. CLAIM is one that `claimed` made."""
 

@@ -147,9 +147,11 @@ async def test_everything_by_password_without_scripts(site: Site, chromium: Chro
         await page.click("text=Save")
         assert "password is changed" in await page.inner_text("[role=status].good")
 
-        await page.click("text=Dark")
+        async with page.expect_navigation():
+            await page.click("text=Dark")
         assert await page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
-        await page.click("text=Like this device")
+        async with page.expect_navigation():
+            await page.click("text=Like this device")
         assert await page.get_attribute("html", "data-theme") is None
         await page.goto("/account/passkeys/new")
         await expect(page.locator(".scriptless")).to_be_visible()
