@@ -10,8 +10,12 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po
 
+from app.access.permissions import SCOPES
+from app.access.retention import KINDS
 from app.access.roles import Role
+from app.casework.identity import Kind
 from app.market.attributes import ATTRIBUTES, HOUSEHOLDS
+from app.market.figures import OUTCOMES
 from app.market.vocabulary import DECLINE_REASONS, Category, ClaimState, Unit
 from app.web import words
 from app.web.languages import LOCALES, languages, spoken
@@ -78,6 +82,10 @@ def filled(message: str) -> list[str]:
         (words.CLAIM_STATE, ClaimState),
         (words.DECLINE_REASON, DECLINE_REASONS),
         (words.ROLE, Role),
+        (words.OUTCOME, OUTCOMES),
+        (words.SCOPE, SCOPES),
+        (words.KEPT, KINDS),
+        (words.TABLES["kind"], Kind),
     ],
 )
 def test_every_code_has_a_name(table: dict[str, str], codes: list[str]) -> None:
