@@ -145,6 +145,7 @@ SCOPE: Mapping[str, str] = {
     "openings:read": N_("See what is open"),
     "events:read": N_("Hear of what happens"),
     "watches:write": N_("Watch for openings"),
+    "webhooks:write": N_("Keep webhooks"),
     "openings:write": N_("Publish openings"),
     "claims:read": N_("Read claims"),
     "claims:write": N_("Claim, and steer claims"),
@@ -160,7 +161,9 @@ KEPT: Mapping[str, str] = {
     "events": N_("Events, for systems that catch up"),
     "answers": N_("Answers to systems that try again"),
     "needs": N_("What an ended claim had asked for"),
+    "webhook_deliveries": N_("What was sent to webhooks"),
     "unmet_needs": N_("What was asked for and not to be had"),
+    "notices": N_("Notices that were sent"),
     "board": N_("What was open every quarter of an hour"),
 }
 
