@@ -70,6 +70,9 @@ left of the caller's quota."""
 PERSON = "openberth.person"
 """Whether a request's scope says that a page was asked for: what goes wrong is told to a person then."""
 
+UNATTENDED = "x-unattended"
+"""The header of what a page asks by itself, without anybody there: no use of a session, which ends as if idle."""
+
 CALLER = "openberth.caller"
 """Where a request's scope keeps its caller, for the log line of a refusal."""
 
@@ -154,7 +157,7 @@ async def who(request: HTTPConnection) -> Caller:
         # A socket has no method: a browser adds the cookie to it, whoever's page it is, and asks nobody.
         if request.scope.get("method") not in SAFE_METHODS:
             house.site.require_own_page(request.headers)
-        return await house.sessions.person(token)
+        return await (house.sessions.held(token) if UNATTENDED in request.headers else house.sessions.person(token))
     scheme, _, secret = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not secret:
         raise Unauthorized("Send your key as `Authorization: Bearer <key>`.")

@@ -46,6 +46,13 @@ class SessionGate:
         # Shielded: one request that is cut off must not take the look-up from the others.
         return seen[1].result() if seen[1].done() else await asyncio.shield(seen[1])
 
+    async def held(self, token: str) -> Caller:
+        """The person of this session, which does not go on for it. Raises Unauthorized as `person` does."""
+        caller = (await self.ask([token]))[token]
+        if caller is None:
+            raise Unauthorized(SIGNED_OUT)
+        return caller
+
     async def ask(self, tokens: Collection[str]) -> dict[str, Caller | None]:
         """The person of each of these sessions now, in one statement and whatever is remembered; None where it has
         ended. For those who stay connected: no session goes on for it."""

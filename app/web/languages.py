@@ -8,11 +8,13 @@ from io import BytesIO
 from pathlib import Path
 
 from babel import Locale
+from babel.localedata import locale_identifiers
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 LOCALES = Path(__file__).with_name("locale")
 DEFAULT = "en"
+COUNTRY = "US"
 COOKIE = "openberth_language"
 """Where a browser keeps the language that its person chose. It says nothing about anybody."""
 
@@ -35,7 +37,9 @@ class Language:
 
 
 def _language(tag: str, catalog: NullTranslations) -> Language:
-    locale = Locale.parse(tag, sep="-")
+    # Times and numbers are written as they are where the programs are: 8:10 p. m., not 20:10.
+    there = f"{tag}-{COUNTRY}"
+    locale = Locale.parse(there if there.replace("-", "_") in locale_identifiers() else tag, sep="-")
     name = locale.get_language_name(tag) or tag
     return Language(tag, name[:1].upper() + name[1:], locale.text_direction, locale, catalog)
 

@@ -107,6 +107,7 @@ async def test_a_session_runs_out_idle_and_at_all(house: House, person: Known, c
     async with house.owner.transaction(person.program.id, "tests") as session:
         run_out = f"UPDATE sessions SET {column} = now() - interval '1 ms' WHERE person_id = :id"
         await session.execute(text(run_out), {"id": person.id})
+    assert (await browser.get("/v1/me", headers={"X-Unattended": "true"})).status_code == 401
     assert not await browser.signed_in()
 
 
@@ -135,6 +136,9 @@ async def test_use_moves_the_idle_end_on_once_a_minute_and_never_past_the_end(ho
     assert await browser.signed_in()
     assert 4 < await minutes() < 5.1
     await change("seen_at = now() - interval '61 s'")
+    # What a page asks by itself is answered, and is no use.
+    assert (await browser.get("/v1/me", headers={"X-Unattended": "true"})).status_code == 200
+    assert 4 < await minutes() < 5.1
     assert await browser.signed_in()
     assert 29 < await minutes() < 30.1
     await change("seen_at = now() - interval '61 s', expires_at = now() + interval '7 min'")

@@ -29,7 +29,9 @@ async function readings() {
   while (again) {
     again = false;
     begun = done;
-    await htmx.ajax("GET", "/desk", { source: live, target: "#desk", swap: "morph:outerHTML" }).catch(() => {});
+    // Nobody need be there: an unattended desk signs out as if idle.
+    const headers = { "X-Unattended": "true" };
+    await htmx.ajax("GET", "/desk", { source: live, target: "#desk", swap: "morph:outerHTML", headers }).catch(() => {});
     if (again) await new Promise((rest) => setTimeout(rest, 150));
   }
   reading = null;
