@@ -27,6 +27,12 @@ self.addEventListener("fetch", (event) => {
   if (url.pathname.startsWith("/static/")) {
     event.respondWith(caches.match(request).then((kept) => kept ?? fetch(request)));
   } else if (request.mode === "navigate") {
-    event.respondWith(fetch(request).catch(async () => (await caches.match("/offline")) ?? Response.error()));
+    event.respondWith(fetch(request).catch(async () => (await away()) ?? Response.error()));
   }
 });
+
+// As it was kept last, in the language and the looks of then; else as it was installed.
+async function away() {
+  const kept = (await caches.has("kept")) && (await (await caches.open("kept")).match("/offline"));
+  return kept || caches.match("/offline");
+}
