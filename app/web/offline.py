@@ -47,7 +47,8 @@ async def service_worker() -> Response:
     """The script that stands between pages and network, told which files to have at hand."""
     known = assets()
     files = [known.url(name) for name in _LOADED]
-    head = f"const VERSION = {json.dumps(known.version)};\nconst FILES = {json.dumps(files)};\n"
+    facts = {"VERSION": known.version, "FILES": files, "ICON": known.url("icon.svg")}
+    head = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in facts.items())
     body = head.encode() + known.files["service-worker.js"].body
     return Response(body, media_type="text/javascript; charset=utf-8")
 

@@ -19,6 +19,7 @@ from app.access.roles import Role
 from app.core.database import Database
 from app.core.settings import Settings
 from app.main import create_app
+from app.web.preferences import PROGRAM
 from tests.browser import PASSWORD, Known, invited
 from tests.support import MASTER_KEYS, House, Program, new_program
 
@@ -140,6 +141,7 @@ async def sign_in(site: Site, chromium: Browser, town: Program) -> AsyncIterator
             "/v1/invitations/accept/password", data=body, headers={"Origin": site.address}
         )
         assert answer.status == 200, await answer.text()
+        await window.add_cookies([{"name": PROGRAM, "value": person.slug, "url": site.address}])
         page = await window.new_page()
         wrong = watched(page)
         await page.goto("/")
