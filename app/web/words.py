@@ -145,6 +145,7 @@ SCOPE: Mapping[str, str] = {
     "openings:read": N_("See what is open"),
     "events:read": N_("Hear of what happens"),
     "watches:write": N_("Watch for openings"),
+    "webhooks:write": N_("Have events sent to a system"),
     "openings:write": N_("Publish openings"),
     "claims:read": N_("Read claims"),
     "claims:write": N_("Claim, and steer claims"),
@@ -162,6 +163,7 @@ KEPT: Mapping[str, str] = {
     "needs": N_("What an ended claim had asked for"),
     "unmet_needs": N_("What was asked for and not to be had"),
     "board": N_("What was open every quarter of an hour"),
+    "webhook_deliveries": N_("Events sent to systems, and what came of it"),
 }
 
 NOTICE: Mapping[str, str] = {
