@@ -63,9 +63,7 @@ async def choose(request: Request, looker: Own, session: Session, form: Annotate
     if (form.begins is None) != (form.ends is None) or (form.begins and form.begins == form.ends):
         raise Invalid.at("begins", "Quiet hours need a beginning and another time as their end, or neither.")
     caller = looker.caller
-    kinds = {
-        kind: {Channel.EMAIL: kind in form.email, Channel.PUSH: kind in form.push} for kind in _of(caller)
-    }
+    kinds = {kind: {Channel.EMAIL: kind in form.email, Channel.PUSH: kind in form.push} for kind in _of(caller)}
     fields = {
         "language": form.language,
         "lapse_minutes": form.lapse_minutes,

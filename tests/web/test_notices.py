@@ -58,7 +58,7 @@ async def test_how_one_is_told_is_chosen_without_scripts(sign_in: SignIn) -> Non
 @pytest.mark.parametrize(
     "fields", [{"begins": "22:00"}, {"begins": "22:00", "ends": "22:00"}, {"lapse_minutes": "4"}, {"begins": "late"}]
 )
-async def test_what_makes_no_sense_is_refused(site: Site, sign_in: SignIn, fields: dict[str, str]) -> None:
+async def test_what_makes_no_sense_is_refused(site: Site, sign_in: SignIn, fields: dict[str, Any]) -> None:
     opened = await sign_in()
     before = await chosen(opened)
     answer = await opened.page.context.request.post(

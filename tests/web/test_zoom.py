@@ -15,7 +15,8 @@ PAGES = {
 }
 
 CUT = """() => {
-  const pushed = (each) => each && (["auto", "scroll"].includes(getComputedStyle(each).overflowX) || pushed(each.parentElement));
+  const pushed = (each) => each
+    && (["auto", "scroll"].includes(getComputedStyle(each).overflowX) || pushed(each.parentElement));
   const shown = (each) => each.checkVisibility() && !each.closest(".aloud, .skip") && !pushed(each);
   const words = [...document.querySelectorAll("main *, header *")].filter((each) => shown(each)
     && [...each.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim()));
@@ -24,7 +25,8 @@ CUT = """() => {
     || each.getBoundingClientRect().left < -1);
   const clipped = words.filter((each) => getComputedStyle(each).overflow !== "visible"
     && (each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 1));
-  return [...(document.documentElement.scrollWidth > innerWidth ? ["sideways"] : []), ...out.map(said), ...clipped.map(said)];
+  const sideways = document.documentElement.scrollWidth > innerWidth ? ["sideways"] : [];
+  return [...sideways, ...out.map(said), ...clipped.map(said)];
 }"""
 """What can't be seen whole: words beyond the window's edge, or clipped by what they stand in; but for what is in a row
 or a table that can be pushed sideways by itself."""
@@ -51,8 +53,10 @@ async def test_at_twice_the_size_all_of_it_is_there(
 ) -> None:
     worker = await furnish(site, town, sign_in)
     wrong: dict[str, list[str]] = {}
+    page = worker.opened.page
     for role, paths in PAGES.items():
-        page = worker.opened.page if role is Role.CASE_MANAGER else (await sign_in(role)).page
+        if role is not Role.CASE_MANAGER:
+            page = (await sign_in(role)).page
         await page.set_viewport_size({"width": width, "height": 800})
         if text:
             await doubled(page)
@@ -62,7 +66,6 @@ async def test_at_twice_the_size_all_of_it_is_there(
                 "32px" if text else "16px"
             )
             wrong[path] = [*await page.evaluate(CUT), *await faults(page)]
-            await page.screenshot(path=f"/tmp/zoom{path.replace('/', '-')}-{width}-{text}.png")
     await page.context.clear_cookies()
     await page.goto("/sign-in")
     wrong["/sign-in"] = [*await page.evaluate(CUT), *await faults(page)]

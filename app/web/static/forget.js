@@ -2,7 +2,7 @@
 
 const outbox = await caches.open("outbox");
 for (const request of await outbox.keys()) {
-  const { answer } = await (await outbox.match(request)).json();
-  if (answer === undefined) document.getElementById("forgotten").hidden = false;
+  const { answer, out } = await (await outbox.match(request)).json();
+  if (answer === undefined || out) document.getElementById("forgotten").hidden = false;
 }
 await Promise.all(["outbox", "kept"].map((name) => caches.delete(name)));

@@ -19,7 +19,6 @@ export async function put(form, submitter) {
     await kept.put(name, written(about));
   }
   await list();
-  if (!form.querySelector(".waiting")) form.append(element("p", words.unsent, "tag due waiting"));
   tell(words.unsent, "due", "#unsent-title", words.see);
 }
 
@@ -46,15 +45,17 @@ function tell(text, kind, to, linked) {
 const onward = ({ held, out, action }) =>
   held ? ["/claims", words.toClaims] : out ? ["/sign-in", words.toSignIn] : [action.replace("/claims", ""), words.toBoard];
 
-/** Show what has not been sent, and what became of it. */
+/** Show what has not been sent, and what became of it; where it was claimed, that it waits. */
 export async function list() {
   const place = document.getElementById("unsent");
   if (!place) return;
   const kept = await outbox();
   const items = [];
+  const waiting = new Set();
   for (const request of await kept.keys()) {
     const about = await (await kept.match(request)).json();
     const waits = about.answer === undefined;
+    if (waits) waiting.add(new URLSearchParams(about.fields).get("key"));
     const item = element("li", "", `card ${waits ? "due" : about.held ? "good" : "bad"}`);
     const acts = element("div", "", "row");
     const gone = element("button", waits ? words.cancel : words.dismiss);
@@ -74,6 +75,10 @@ export async function list() {
   }
   place.replaceChildren(...items);
   place.parentElement.hidden = items.length === 0;
+  for (const form of document.querySelectorAll("form[data-claim]")) {
+    form.querySelector(".waiting")?.remove();
+    if (waiting.has(form.elements.key.value)) form.append(element("p", words.unsent, "tag due waiting"));
+  }
 }
 
 /** What a claim got, put into `about`. False where that is to be asked again. */
@@ -115,9 +120,6 @@ export const send = () => navigator.locks.request("outbox", { ifAvailable: true 
     // Whoever took it back meanwhile, or signed out, has it kept no more.
     if (await kept.match(request)) await kept.put(request, written(about));
     await list();
-    for (const tag of document.querySelectorAll(".waiting")) {
-      if (request.url.endsWith(tag.closest("form").elements.key.value)) tag.remove();
-    }
     tell(about.answer, about.held ? "good" : "bad", ...onward(about));
   }
   return heard;
