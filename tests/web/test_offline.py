@@ -118,7 +118,7 @@ async def test_an_answer_that_was_lost_is_the_same_claim(sign_in: SignIn, town: 
 
     await page.route("**/board/claims*", lose)
     await page.click(claim(opening))
-    await expect(page.locator(UNSENT)).to_contain_text("Not sent yet")
+    await expect(page.locator(UNSENT)).to_contain_text("No answer yet: it may be held or not.")
     assert await taken(town, opening) == 1, "the server knows of it"
     await page.unroute("**/board/claims*")
     await page.evaluate("dispatchEvent(new Event('online'))")
@@ -135,7 +135,7 @@ async def test_an_error_of_something_in_between_is_no_answer(sign_in: SignIn, to
     page = opened.page
     await page.route("**/board/claims*", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
     await page.click(claim(opening))
-    await expect(page.locator(UNSENT)).to_contain_text("Not sent yet")
+    await expect(page.locator(UNSENT)).to_contain_text("No answer yet")
     await expect(page.locator("#main")).not_to_contain_text("Bad gateway")
     await page.click(f"{UNSENT} >> text=Don’t send it")
     await expect(page.locator("#unsent")).to_be_hidden()
@@ -162,8 +162,23 @@ async def test_too_late_it_is_not_sent(sign_in: SignIn, town: Program) -> None:
     assert await taken(town, opening) == 0
 
 
+async def test_too_late_for_an_answer_it_says_that_nobody_knows(sign_in: SignIn, town: Program) -> None:
+    opening = await town.opening(1)
+    opened = await sign_in()
+    page = opened.page
+    await page.clock.install()
+    await live(page)
+    await page.route("**/board/claims*", lambda route: route.abort())
+    await page.click(claim(opening))
+    await expect(page.locator(UNSENT)).to_contain_text("No answer yet")
+    await page.clock.fast_forward("01:31:00")
+    await page.clock.run_for(11_000)
+    await expect(page.locator(UNSENT)).to_contain_text("No answer came. It may be held: look in My claims.")
+    opened.wrong.clear()
+
+
 async def wait_unsent(page: Page, town: Program, opened: Opened) -> None:
-    """Have a claim for a participant wait in the outbox."""
+    """Have a claim wait in the outbox."""
     opening = await town.opening(1)
     await live(page)
     await page.wait_for_function("caches.match('/kept/board').then(Boolean)")
@@ -201,10 +216,10 @@ async def test_a_session_that_ended_by_itself_leaves_nothing_and_says_what_was_n
     await offline(opened)
     await page.goto("/board")
     await page.click("#kept .opening button.main")
-    await expect(page.locator(UNSENT)).to_have_count(2)
+    await expect(page.locator(UNSENT)).to_contain_text("Not sent yet")
     await offline(opened, False)
     await page.wait_for_url("**/sign-in**")
-    await expect(page.locator("#forgotten")).to_contain_text("It was not sent, and nothing is held.")
+    await expect(page.locator("#forgotten")).to_contain_text("It is not sent any more.")
     await page.wait_for_function("caches.keys().then((all) => !all.includes('kept') && !all.includes('outbox'))")
     assert await page.evaluate(LEFT) == {"caches": [], "databases": 0, "storage": 0}
     opened.wrong.clear()

@@ -96,7 +96,7 @@ document.addEventListener("htmx:configRequest", ({ target, detail }) => {
 
 function unanswered({ target, detail }) {
   lost();
-  if (claims(target)) put(target, detail.requestConfig.triggeringEvent?.submitter);
+  if (claims(target)) put(target, detail.requestConfig.triggeringEvent?.submitter, navigator.onLine);
 }
 document.addEventListener("htmx:sendError", unanswered);
 document.addEventListener("htmx:timeout", unanswered);
@@ -107,13 +107,13 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const form = requestConfig.elt;
   if (!claims(form) || xhr.status < 500 || xhr.getResponseHeader("HX-Retarget")) return;
   event.detail.shouldSwap = false;
-  put(form, requestConfig.triggeringEvent?.submitter);
+  put(form, requestConfig.triggeringEvent?.submitter, true);
 });
 
 // On the page for when nothing can be reached a claim waits at once: there is no server to send it to.
 shelf?.addEventListener("submit", (event) => {
   event.preventDefault();
-  put(event.target, event.submitter);
+  put(event.target, event.submitter, false);
 });
 
 if (navigator.serviceWorker && words.worker) navigator.serviceWorker.register(words.worker);

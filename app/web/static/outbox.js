@@ -7,19 +7,21 @@ const words = document.getElementById("offline")?.dataset ?? {};
 const outbox = () => caches.open("outbox");
 const written = (about) => new Response(JSON.stringify(about));
 
-/** Have a claim wait: its fields, and until when its hold could still be true. One that waits already stays as it is. */
-export async function put(form, submitter) {
+/** Have a claim wait: its fields, until when its hold could still be true, and whether it may have arrived (`maybe`).
+ * One that waits already, or is held, stays as it is. */
+export async function put(form, submitter, maybe) {
   const fields = new URLSearchParams(new FormData(form, submitter));
   const kept = await outbox();
   const name = `/outbox/${fields.get("key")}`;
-  if (!(await kept.match(name))) {
+  const before = await (await kept.match(name))?.json();
+  if (!before || (before.answer !== undefined && !before.held)) {
     const minutes = document.querySelector("[data-hold-minutes]")?.dataset.holdMinutes ?? 30;
     const until = now() + minutes * 60_000;
-    const about = { action: form.getAttribute("action"), what: form.dataset.what, until, fields: String(fields) };
+    const about = { action: form.getAttribute("action"), what: form.dataset.what, until, maybe, fields: String(fields) };
     await kept.put(name, written(about));
   }
   await list();
-  tell(words.unsent, "due", "#unsent-title", words.see);
+  tell(maybe ? words.silent : words.unsent, "due", "#unsent-title", words.see);
 }
 
 function element(name, text, className = "") {
@@ -42,8 +44,10 @@ function tell(text, kind, to, linked) {
   document.getElementById("notices").replaceChildren(notice);
 }
 
-const onward = ({ held, out, action }) =>
-  held ? ["/claims", words.toClaims] : out ? ["/sign-in", words.toSignIn] : [action.replace("/claims", ""), words.toBoard];
+const onward = ({ held, out, maybe, action }) =>
+  held || (maybe && !out) ? ["/claims", words.toClaims] : out ? ["/sign-in", words.toSignIn] : [action.replace("/claims", ""), words.toBoard];
+
+const told = ({ maybe, until }) => (maybe ? words.doubt : words.waits).replace("{time}", at(until));
 
 /** Show what has not been sent, and what became of it; where it was claimed, that it waits. */
 export async function list() {
@@ -51,11 +55,11 @@ export async function list() {
   if (!place) return;
   const kept = await outbox();
   const items = [];
-  const waiting = new Set();
+  const waiting = new Map();
   for (const request of await kept.keys()) {
     const about = await (await kept.match(request)).json();
     const waits = about.answer === undefined;
-    if (waits) waiting.add(new URLSearchParams(about.fields).get("key"));
+    if (waits) waiting.set(new URLSearchParams(about.fields).get("key"), about.maybe ? words.silent : words.unsent);
     const item = element("li", "", `card ${waits ? "due" : about.held ? "good" : "bad"}`);
     const acts = element("div", "", "row");
     const gone = element("button", waits ? words.cancel : words.dismiss);
@@ -68,7 +72,7 @@ export async function list() {
     });
     if (!waits) acts.append(link(...onward(about)));
     acts.append(gone);
-    item.append(element("h3", about.what), element("p", about.answer ?? words.waits.replace("{time}", at(about.until))));
+    item.append(element("h3", about.what), element("p", about.answer ?? told(about)));
     if (about.why) item.append(element("p", about.why));
     item.append(acts);
     items.push(item);
@@ -77,7 +81,8 @@ export async function list() {
   place.parentElement.hidden = items.length === 0;
   for (const form of document.querySelectorAll("form[data-claim]")) {
     form.querySelector(".waiting")?.remove();
-    if (waiting.has(form.elements.key.value)) form.append(element("p", words.unsent, "tag due waiting"));
+    const said = waiting.get(form.elements.key.value);
+    if (said) form.append(element("p", said, "tag due waiting"));
   }
 }
 
@@ -94,7 +99,8 @@ async function ask(about) {
   about.out = response.headers.has("HX-Redirect");
   about.held = Boolean(body.querySelector("[data-held]"));
   const taken = body.querySelector("[data-refused]");
-  about.answer = about.out ? words.out : about.held ? words.held : taken ? words.taken : words.refused;
+  about.answer = about.out ? (about.maybe ? words.unknown : words.out) : about.held ? words.held : taken ? words.taken : words.refused;
+  about.maybe &&= about.out;
   about.why = about.held || about.out || taken ? "" : body.querySelector("h2")?.textContent;
   return true;
 }
@@ -108,12 +114,15 @@ export const send = () => navigator.locks.request("outbox", { ifAvailable: true 
     const about = await (await kept.match(request))?.json();
     if (!about || about.answer !== undefined) continue;
     if (now() > about.until) {
-      about.answer = words.late;
+      about.answer = about.maybe ? words.unknown : words.late;
     } else {
       try {
         if (!(await ask(about))) break;
       } catch {
-        break; // Still no network: it waits as it did.
+        // Still no answer. Where the browser knows of no network, it was not even sent.
+        about.maybe ||= navigator.onLine;
+        if (await kept.match(request)) await kept.put(request, written(about));
+        break;
       }
       heard = true;
     }
