@@ -164,6 +164,7 @@ KEPT: Mapping[str, str] = {
     "unmet_needs": N_("What was asked for and not to be had"),
     "board": N_("What was open every quarter of an hour"),
     "webhook_deliveries": N_("Events sent to systems, and what came of it"),
+    "notices": N_("What people were told, and whether it reached them"),
 }
 
 NOTICE: Mapping[str, str] = {
