@@ -1,5 +1,6 @@
 """One's own account: who one is, what one signs in with, where one is signed in, how pages look."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from app.core.problems import NotFound
 from app.dependencies import Session
 from app.web.languages import N_, Language
 from app.web.looker import Looker, looking
+from app.web.notices import told
 from app.web.pages import language_of, page
 from app.web.routing import go, pages
 
@@ -27,6 +29,9 @@ DONE = {
     "passkey-removed": N_("The passkey is removed. You are signed out everywhere but here."),
     "app-removed": N_("You sign in without the app now. Your recovery codes are void."),
     "session": N_("You are signed out there."),
+    "notices": N_("Saved: this is how you are told."),
+    "browser": N_("You are told in this browser from now on."),
+    "browser-removed": N_("You are told in that browser no more."),
 }
 """What has just been done, by the word that the address brings."""
 
@@ -66,6 +71,8 @@ async def read_account(request: Request, looker: Own, session: Session, done: st
             }
             for each in await sessions.list_sessions(session, caller.id)
         ],
+        told=await told(request, session, caller),
+        device_of=partial(_device, language),
         done=language.gettext(DONE[done]) if done in DONE else "",
     )
 

@@ -1,6 +1,7 @@
 """What pages load beside themselves: our own styles and scripts, and the libraries that npm installed."""
 
 import gzip
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,8 @@ _LIBRARIES = {
     "idiomorph.js": "idiomorph/dist/idiomorph-ext.min.js",
 }
 """The name a page loads a library by, and the file in `node_modules`."""
+_COMMENT = re.compile(rb"^[ \t]*(?://.*|/\*\*.*\*/)\n", re.MULTILINE)
+"""A line of a script that is for its reader alone."""
 
 
 class NotInstalled(Exception):
@@ -67,6 +70,8 @@ def _paths() -> Iterator[tuple[str, Path]]:
 
 def _asset(path: Path) -> Asset:
     body = path.read_bytes()
+    if path.is_relative_to(OWN) and path.suffix == ".js":
+        body = _COMMENT.sub(b"", body)
     packed = gzip.compress(body, 9, mtime=0)
     media_type = guess_type(path.name)[0] or "application/octet-stream"
     if media_type.startswith("text/"):

@@ -16,8 +16,10 @@ from app.market.alternatives import alternatives
 from app.market.attributes import ATTRIBUTES
 from app.market.needs import Need
 from app.market.openings import read as read_openings
+from app.market.policy import MarketPolicy
 from app.market.search import search
 from app.market.tables import Opening
+from app.program.rules import get_program
 from app.web.board_cards import Card, alternative_cards, found_cards, language_name
 from app.web.board_need import Item, Sought, asked_of, known_choices, query_of
 from app.web.board_watches import watches_on
@@ -62,6 +64,7 @@ async def shown(request: Request, session: AsyncSession, looker: Looker, asked: 
         "nonce": uuid4().hex[:8],
         "new_key": uuid4,
         "cards": cards,
+        "hold_minutes": await _hold_minutes(session, caller.program_id, asked.need),
         "complete": len(found) <= SHOWN,
         "near_misses": [] if found else await _near_misses(session, caller.program_id, asked, language),
         "tray": await _tray(session, caller.program_id, asked.bundle),
@@ -69,6 +72,14 @@ async def shown(request: Request, session: AsyncSession, looker: Looker, asked: 
         "knows_people": caller.may(Action.ADD_PARTICIPANT),
         "recent": await recent_codes(session, caller, RECENT) if caller.may(Action.READ_PARTICIPANT) else [],
     } | await _choices(session, looker, asked, language)
+
+
+async def _hold_minutes(session: AsyncSession, program_id: UUID, need: Need) -> int:
+    """For how long a claim that finds no network may be sent: the hold it would have had would be over after that."""
+    assert need.category is not None, "the board's need has a category"
+    policy = MarketPolicy.model_validate((await get_program(session, program_id)).policy)
+    hold = policy.complete().rules(need.category).hold
+    return hold.minutes or hold.late_minutes
 
 
 async def _choices(session: AsyncSession, looker: Looker, asked: Sought, language: Language) -> dict[str, Any]:

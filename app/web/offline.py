@@ -12,7 +12,7 @@ from app.web.routing import pages
 router = pages("offline")
 
 _LOADED = (
-    "base.css", "board.css", "htmx.js", "htmx-sse.js", "idiomorph.js", "page.js", "offline.js", "icon.svg", "icons.svg",
+    "base.css", "board.css", "htmx.js", "htmx-sse.js", "idiomorph.js", "page.js", "offline.js", "outbox.js", "icon.svg",
 )  # fmt: skip
 """What the page without a network is made of."""
 
@@ -46,8 +46,9 @@ async def manifest(request: Request) -> Response:
 async def service_worker() -> Response:
     """The script that stands between pages and network, told which files to have at hand."""
     known = assets()
-    files = [known.url(name) for name in _LOADED if name in known.files]
-    head = f"const VERSION = {json.dumps(known.version)};\nconst FILES = {json.dumps(files)};\n"
+    files = [known.url(name) for name in _LOADED]
+    facts = {"VERSION": known.version, "FILES": files, "ICON": known.url("icon.svg")}
+    head = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in facts.items())
     body = head.encode() + known.files["service-worker.js"].body
     return Response(body, media_type="text/javascript; charset=utf-8")
 

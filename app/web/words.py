@@ -167,6 +167,13 @@ KEPT: Mapping[str, str] = {
     "board": N_("What was open every quarter of an hour"),
 }
 
+NOTICE: Mapping[str, str] = {
+    "claim_lapsing": N_("A hold of yours is about to run out"),
+    "claim_declined": N_("A provider declined a claim of yours"),
+    "attestation_due": N_("Openings of yours are about to go off the board"),
+    "watch_matched": N_("Something that you watch for is open"),
+}
+
 TABLES: Mapping[str, Mapping[str, str]] = {
     "category": CATEGORY,
     "unit": UNIT,
@@ -182,5 +189,6 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "kind": KIND,
     "scope": SCOPE,
     "kept": KEPT,
+    "notice": NOTICE,
 }
 """Every table by the name that templates use: `{{ opening.category|words("category") }}`."""

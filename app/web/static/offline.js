@@ -1,56 +1,54 @@
 // Without a network nothing is pretended: the board says since when it knows nothing new, and a claim is "not sent yet".
 //
-// Two caches: `kept` has the board as it was last seen, without a person; `outbox` has claims that could not be sent,
-// under the key by which the server knows a repetition. Signing out clears both (Clear-Site-Data).
+// The cache `kept` has the board as it was last seen, without a person, and the page that shows it. Signing out clears
+// it, and the outbox too (Clear-Site-Data; forget.js where a session ended by itself).
 
-import { now, say } from "./page.js";
+import { at, now, say, setClock } from "./page.js";
+import { list, put, send } from "./outbox.js";
+
+const PATIENCE_MS = 20_000; // With one bar of signal an answer may never come.
+const AGAIN_MS = 10_000;
 
 const words = document.getElementById("offline")?.dataset ?? {};
-const board = () => document.getElementById("openings");
-const outbox = () => caches.open("outbox");
-let since = navigator.onLine ? null : now();
-
-if ("serviceWorker" in navigator && words.worker) navigator.serviceWorker.register(words.worker);
+const shelf = document.getElementById("kept"); // On the page for when nothing can be reached.
+let since = null;
+let deaf = false; // The stream is broken, whatever else goes through.
 
 // ---- The board as it was last seen.
 
-/** Keep what the board shows, but for whom it is. */
 async function keep() {
-  const shown = board();
-  if (!shown || since) return;
+  const shown = document.getElementById("openings");
+  if (!shown || shelf || since) return;
   const copy = shown.cloneNode(true);
-  for (const field of copy.querySelectorAll("[name=participant], [data-private]")) field.remove();
+  for (const part of copy.querySelectorAll("[name=participant], [name=add], .result, [data-gone]")) part.remove();
   const kept = await caches.open("kept");
-  await kept.put("/kept/board", new Response(copy.innerHTML, { headers: { "X-At": String(now()) } }));
+  const headers = { "X-At": String(now()), "X-Clock": String(now() - Date.now()) };
+  await kept.put("/kept/board", new Response(copy.outerHTML, { headers }));
 }
 
-/** On the page for when nothing can be reached: show what was kept, and since when. */
+/** Keep the page that shows it, in the language and the looks of now. */
+async function keepPage() {
+  if (document.getElementById("openings") && !shelf) await (await caches.open("kept")).add("/offline");
+}
+
 async function showKept() {
-  const place = document.getElementById("kept");
-  if (!place) return;
-  const kept = await (await caches.open("kept")).match("/kept/board");
+  since = Date.now();
+  const kept = await caches.match("/kept/board");
+  // What this page says the time was is from when it was put away.
+  setClock(Number(kept?.headers.get("X-Clock") ?? 0));
   if (!kept) return;
   since = Number(kept.headers.get("X-At"));
-  const list = document.createElement("ul");
-  list.id = "openings";
-  list.className = "grid";
-  list.innerHTML = await kept.text();
-  place.replaceChildren(list);
-  place.hidden = false;
-  tell();
+  shelf.querySelector("[data-place]").innerHTML = await kept.text();
+  for (const card of shelf.querySelectorAll(".opening")) if (Date.parse(card.dataset.until) <= now()) card.remove();
+  shelf.hidden = !shelf.querySelector(".opening");
 }
 
 // ---- Whether there is a network, as far as the last try knows.
 
-function at(moment) {
-  return new Intl.DateTimeFormat(document.documentElement.lang, { hour: "numeric", minute: "2-digit" }).format(moment);
-}
-
 function tell() {
   const place = document.getElementById("offline");
-  if (!place) return;
   place.hidden = !since;
-  if (since) place.querySelector("[data-since]").textContent = words.since.replace("{time}", at(since));
+  if (since) place.querySelector("p").textContent = words.since.replace("{time}", at(since));
 }
 
 function lost() {
@@ -60,110 +58,69 @@ function lost() {
   say(words.lost);
 }
 
-function found() {
+async function found() {
   if (!since) return;
   since = null;
   tell();
   say(words.found);
-  send();
+  await send();
+  if (shelf) location.replace(location.pathname === "/offline" ? "/board" : location.href);
+}
+
+async function retry() {
+  if (await send() && !deaf) return found();
+  if (!since || deaf) return;
+  try {
+    await fetch("/manifest.webmanifest", { cache: "no-store" });
+  } catch {
+    return; // Still nothing.
+  }
+  await found();
 }
 
 addEventListener("offline", lost);
-addEventListener("online", send);
-document.addEventListener("htmx:sseError", lost);
-document.addEventListener("htmx:sseOpen", found);
+addEventListener("online", retry);
+setInterval(retry, AGAIN_MS);
+document.addEventListener("htmx:sseError", () => { deaf = true; lost(); });
+document.addEventListener("htmx:sseOpen", () => { deaf = false; found(); });
 document.addEventListener("htmx:sseMessage", () => { clearTimeout(keep.waits); keep.waits = setTimeout(keep, 1000); });
 document.addEventListener("htmx:afterSettle", keep);
 
-// ---- Claims that could not be sent.
+// ---- Claims whose answer does not come.
 
-/** Put a claim into the outbox: its fields, when it was made, and until when its hold could still be true. */
-async function put(form, submitter) {
-  const fields = new URLSearchParams(new FormData(form, submitter));
-  const made = now();
-  const until = made + Number(form.dataset.holdMinutes || 30) * 60_000;
-  const about = { action: form.getAttribute("action"), what: form.dataset.what ?? "", made, until, fields: fields.toString() };
-  await (await outbox()).put(`/outbox/${fields.get("key")}`, new Response(JSON.stringify(about)));
-  await list();
-  say(words.unsent);
-}
+const claims = (form) => form.matches?.("form[data-claim]");
 
-/** Show what has not been sent, and what became of it. */
-async function list() {
-  const place = document.getElementById("unsent");
-  if (!place) return;
-  const kept = await outbox();
-  const items = [];
-  for (const request of await kept.keys()) {
-    const about = await (await kept.match(request)).json();
-    const item = document.createElement("li");
-    item.className = `card ${about.answer === undefined ? "due" : about.held ? "good" : "bad"}`;
-    const title = document.createElement("h3");
-    title.textContent = about.what;
-    const state = document.createElement("p");
-    state.textContent = about.answer ?? words.waits.replace("{time}", at(about.until));
-    const gone = document.createElement("button");
-    gone.textContent = about.answer === undefined ? words.cancel : words.dismiss;
-    gone.addEventListener("click", async () => { await kept.delete(request); await list(); });
-    item.append(title, state, gone);
-    items.push(item);
-  }
-  place.replaceChildren(...items);
-  place.parentElement.hidden = items.length === 0;
-}
-
-let sending = false;
-
-/** Try everything in the outbox again, each under its own key, and keep which of the two answers it got. */
-async function send() {
-  if (sending) return;
-  sending = true;
-  try {
-    const kept = await outbox();
-    for (const request of await kept.keys()) {
-      const about = await (await kept.match(request)).json();
-      if (about.answer !== undefined) continue;
-      if (now() > about.until) {
-        about.answer = words.late;
-      } else {
-        const response = await fetch(about.action, {
-          method: "POST",
-          body: new URLSearchParams(about.fields),
-          headers: { "HX-Request": "true", Accept: "text/html" },
-        });
-        if (response.status >= 500 || response.status === 429) break;
-        about.held = response.status < 300;
-        about.answer = about.held ? words.held : response.status === 409 ? words.taken : words.refused;
-        if (since) { since = null; tell(); }
-      }
-      await kept.put(request, new Response(JSON.stringify(about)));
-      await list();
-      say(about.answer);
-    }
-  } catch {
-    // Still no network: the outbox is as it was.
-  } finally {
-    sending = false;
-  }
-}
-
-document.addEventListener("htmx:sendError", (event) => {
-  lost();
-  const form = event.detail.elt.closest?.("form[data-claim]");
-  if (form) put(form, event.detail.requestConfig?.triggeringEvent?.submitter);
+document.addEventListener("htmx:configRequest", ({ target, detail }) => {
+  if (claims(target)) detail.timeout = PATIENCE_MS;
 });
 
-// On the page for when nothing can be reached there is no server to send a form to: it goes to the outbox at once.
-document.addEventListener("submit", (event) => {
-  if (!document.getElementById("kept") || !event.target.matches("form[data-claim]")) return;
-  event.preventDefault();
-  event.stopImmediatePropagation();
-  put(event.target, event.submitter);
-}, true);
+function unanswered({ target, detail }) {
+  lost();
+  if (claims(target)) put(target, detail.requestConfig.triggeringEvent?.submitter, navigator.onLine);
+}
+document.addEventListener("htmx:sendError", unanswered);
+document.addEventListener("htmx:timeout", unanswered);
 
-setInterval(send, 15_000);
-showKept();
+// An error of something in between is no answer. Ours says where on the page it goes.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr, requestConfig } = event.detail;
+  const form = requestConfig.elt;
+  if (!claims(form) || xhr.status < 500 || xhr.getResponseHeader("HX-Retarget")) return;
+  event.detail.shouldSwap = false;
+  put(form, requestConfig.triggeringEvent?.submitter, true);
+});
+
+// On the page for when nothing can be reached a claim waits at once: there is no server to send it to.
+shelf?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  put(event.target, event.submitter, false);
+});
+
+if (navigator.serviceWorker && words.worker) navigator.serviceWorker.register(words.worker);
+if (shelf) await showKept();
+else if (!navigator.onLine) since = now();
 tell();
-list();
-send();
-keep();
+await list();
+await retry();
+await keep();
+await keepPage().catch(() => {}); // It is kept the next time.

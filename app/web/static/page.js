@@ -1,9 +1,19 @@
 // What every page does in the browser: the server's clock, words said aloud, focus that is never lost.
 
-const offset = Date.parse(document.body.dataset.now) - Date.now();
+let offset = Date.parse(document.body.dataset.now) - Date.now();
+
+/** How many milliseconds the server is ahead, for a page that was not made just now. */
+export const setClock = (ahead) => { offset = ahead; };
 
 /** The moment by the server's clock, in milliseconds: a phone's own may be wrong. */
 export const now = () => Date.now() + offset;
+
+/** A moment as a time of day, with its day unless that is today. */
+export function at(moment) {
+  const day = new Date(moment).toDateString() === new Date().toDateString() ? {} : { weekday: "short" };
+  const format = new Intl.DateTimeFormat(document.documentElement.lang, { ...day, hour: "numeric", minute: "2-digit" });
+  return format.format(moment);
+}
 
 const aloud = document.getElementById("aloud");
 let latest = 0;

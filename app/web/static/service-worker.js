@@ -27,6 +27,30 @@ self.addEventListener("fetch", (event) => {
   if (url.pathname.startsWith("/static/")) {
     event.respondWith(caches.match(request).then((kept) => kept ?? fetch(request)));
   } else if (request.mode === "navigate") {
-    event.respondWith(fetch(request).catch(async () => (await caches.match("/offline")) ?? Response.error()));
+    event.respondWith(fetch(request).catch(async () => (await away()) ?? Response.error()));
   }
+});
+
+// As it was kept last, in the language and the looks of then; else as it was installed.
+async function away() {
+  const kept = (await caches.has("kept")) && (await (await caches.open("kept")).match("/offline"));
+  return kept || caches.match("/offline");
+}
+
+self.addEventListener("push", (event) => {
+  const { title, body, url, tag, lang } = event.data.json();
+  event.waitUntil(self.registration.showNotification(title, { body, tag, lang, icon: ICON, data: { url } }));
+});
+
+// The page that it is about, in a window that is there or in a new one. Another site's it can't be.
+self.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  const url = new URL(event.notification.data.url, location.origin);
+  if (url.origin !== location.origin) return;
+  event.waitUntil((async () => {
+    const [open] = await self.clients.matchAll({ type: "window" });
+    if (!open) return self.clients.openWindow(url.href);
+    await open.focus().catch(() => {});
+    return open.navigate(url.href);
+  })());
 });
