@@ -132,6 +132,12 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
     app.add_middleware(live.LiveSocket)
     if settings.shows_docs:
         guide.serve(app)
+    _serve(app)
+    return app
+
+
+def _serve(app: FastAPI) -> None:
+    """Every route, the API's before the pages'."""
     # Not included but laid in directly, and first: routes are tried in turn, and one of an included router is found
     # anew for each request.
     app.router.routes[:0] = claims.desk_router.routes
@@ -142,4 +148,3 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
     for each in PAGES:
         app.include_router(each.router)
     webhook_events.describe(app)
-    return app
