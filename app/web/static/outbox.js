@@ -5,7 +5,9 @@ import { at, now } from "./page.js";
 
 const words = document.getElementById("offline")?.dataset ?? {};
 const outbox = () => caches.open("outbox");
-const written = (about) => new Response(JSON.stringify(about));
+// Whom it was for is needed for sending alone, and goes once there is an answer.
+const written = ({ fields, ...about }) =>
+  new Response(JSON.stringify(about.answer === undefined ? { ...about, fields } : about));
 
 /** Have a claim wait: its fields, until when its hold could still be true, and whether it may have arrived (`maybe`).
  * One that waits already, or is held, stays as it is. */
