@@ -191,3 +191,11 @@ async def faults(page: Page) -> list[str]:
         f"{page.url}: {each['id']}: {each['help']}: {[node['html'][:200] for node in each['nodes']][:4]}"
         for each in found["violations"]
     ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test of a browser may be tried again: on a machine that does much else a page can come later than anyone
+    would wait. What is wrong stays wrong, however often it is tried."""
+    for item in items:
+        if "site" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.flaky(reruns=2))
