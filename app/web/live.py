@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 from fastapi import Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.callers import Caller
@@ -13,6 +13,10 @@ from app.delivery.listener import Ended
 from app.delivery.log import extent
 from app.delivery.views import Wanted
 from app.dependencies import passport_of, state_of
+
+EVENTS = "text/event-stream"
+_END = "event: end\ndata: %s\n\n"
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 Render = Callable[[dict[str, Any]], str]
 """Turns a message of the stream (app/delivery/messages.py) into parts of the page, each with `hx-swap-oob`; empty:
@@ -44,7 +48,7 @@ async def stream(request: Request, caller: Caller, wanted: Wanted, render: Rende
                 frame = await listener.next()
                 yield event(frame.text, frame.number)
         except Ended as ended:
-            yield f"event: end\ndata: {ended.word}\n\n"
+            yield _END % ended.word
         finally:
             await listening.__aexit__(None, None, None)
 
@@ -54,5 +58,10 @@ async def stream(request: Request, caller: Caller, wanted: Wanted, render: Rende
         lines = "".join(f"data: {line}\n" for line in shown.splitlines())
         return f"id: {number}\nevent: {'parts' if shown else 'heartbeat'}\n{lines or 'data:'}\n\n"
 
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(parts(), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(parts(), media_type=EVENTS, headers=_HEADERS)
+
+
+def signed_out() -> Response:
+    """The stream of somebody whose session is over: it ends with the word that a live one ends with then. To a page
+    for signing in a browser would say that it is no stream, and try again for good."""
+    return Response(_END % "unauthorized", media_type=EVENTS, headers=_HEADERS)

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from app.access.account import SignInAgain
 from app.access.site import SAFE_METHODS
 from app.dependencies import PERSON, limited, state_of
+from app.web.live import EVENTS, signed_out
 from app.web.looker import SignedOut
 from app.web.pages import use_page_policy
 from app.web.problems import from_form, problem_page
@@ -37,6 +38,8 @@ class PageRoute(APIRoute):
                     request = await limited(request)
                 return await handle(request)
             except SignedOut:
+                if EVENTS in request.headers.get("accept", ""):
+                    return signed_out()
                 return _to_sign_in(request)
             except SignInAgain:
                 return _to_sign_in(request, again=True)

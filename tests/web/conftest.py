@@ -21,6 +21,7 @@ from app.core.settings import Settings
 from app.main import create_app
 from app.web.preferences import PROGRAM
 from tests.browser import PASSWORD, Known, invited
+from tests.conftest import Clone
 from tests.support import MASTER_KEYS, House, Program, new_program
 
 PATIENCE_MS = 10_000
@@ -60,13 +61,20 @@ class Site(House):
 
 
 @pytest.fixture(scope="session")
-async def site(shared_database: str) -> AsyncIterator[Site]:
-    """The application over the shared database on a port of loopback, its background loops running."""
+async def site_database(clone: Clone) -> AsyncIterator[str]:
+    """The owner's address of the pages' own database: the loops of a server go round every program in its own."""
+    async with clone() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def site(site_database: str) -> AsyncIterator[Site]:
+    """The application on a port of loopback, its background loops running."""
     server = uvicorn.Server(uvicorn.Config("", host="127.0.0.1", port=0, log_level="warning", access_log=False))
     (listening := server.config.bind_socket()).listen(128)
     address = f"http://localhost:{listening.getsockname()[1]}"
     settings = Settings(
-        database_url=shared_database,
+        database_url=site_database,
         pool_size=10,
         master_keys=SecretStr(MASTER_KEYS),
         rate_limit_address="100000/minute",
@@ -81,7 +89,7 @@ async def site(shared_database: str) -> AsyncIterator[Site]:
     while not server.started:
         assert not serving.done(), "the server ended by itself"
         await asyncio.sleep(0.01)
-    owner = Database(shared_database, pool_size=2, as_owner=True)
+    owner = Database(site_database, pool_size=2, as_owner=True)
     async with AsyncClient(base_url=address.replace("localhost", "127.0.0.1"), timeout=30) as http:
         yield Site(app, http, owner, address)
     server.should_exit = True
@@ -155,6 +163,10 @@ async def sign_in(site: Site, chromium: Browser, town: Program) -> AsyncIterator
     assert not said, said
 
 
+_WEATHER = ("Failed to load resource", "[object Event]")
+"""What a browser, and htmx of a stream, say when an answer did not come: the network is no fault of a page."""
+
+
 def watched(page: Page) -> list[str]:
     """What goes wrong in this page from now on: errors of scripts, and whatever its policy refused."""
     wrong: list[str] = []
@@ -163,7 +175,7 @@ def watched(page: Page) -> list[str]:
         "console",
         lambda said: (
             wrong.append(f"{page.url}: {said.text}")
-            if said.type == "error" and "Failed to load resource" not in said.text
+            if said.type == "error" and not said.text.startswith(_WEATHER)
             else None
         ),
     )
@@ -191,11 +203,3 @@ async def faults(page: Page) -> list[str]:
         f"{page.url}: {each['id']}: {each['help']}: {[node['html'][:200] for node in each['nodes']][:4]}"
         for each in found["violations"]
     ]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test of a browser may be tried again: on a machine that does much else a page can come later than anyone
-    would wait. What is wrong stays wrong, however often it is tried."""
-    for item in items:
-        if "site" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.flaky(reruns=2))

@@ -252,3 +252,24 @@ async def test_elsewhere_and_everywhere(site: Site, sign_in: SignIn, chromium: C
         await other.wait_for_url("**/sign-in")
         await page.reload()
         assert "/sign-in" in page.url
+
+
+@pytest.mark.parametrize("dropped", [False, True], ids=["told", "asks again"])
+@pytest.mark.parametrize(
+    ("path", "role"), [("/board", Role.CASE_MANAGER), ("/claims", Role.CASE_MANAGER), ("/desk", Role.PROVIDER)]
+)
+async def test_a_page_that_is_open_leads_to_signing_in(
+    site: Site, sign_in: SignIn, path: str, role: Role, dropped: bool
+) -> None:
+    page = (await sign_in(role)).page
+    if dropped:
+        # The session is over while the stream is not there: the phone slept, say. It asks again, and is no one's.
+        await page.context.route(f"**{path}/live*", lambda route: route.abort())
+    await page.goto(path)
+    cookies = await page.context.cookies()
+    # From elsewhere: this browser has its cookie still, which is good for nothing any more.
+    assert (await page.request.post("/v1/sign-out/everywhere", headers={"Origin": site.address})).ok
+    await page.context.add_cookies(cookies)
+    if dropped:
+        await page.context.unroute(f"**{path}/live*")
+    await page.wait_for_url(f"**/sign-in?return_to={path}")

@@ -1,6 +1,6 @@
 // The board in the browser: what changes is put in its place, and nothing moves under a thumb.
 
-import { now, say } from "./page.js";
+import { heed, now, say } from "./page.js";
 
 const LINGER_MS = 6000; // How long a card that went keeps its room.
 const GUARD_MS = 600; // A press so soon after cards have moved was meant for another.
@@ -21,6 +21,7 @@ let source;
 htmx.createEventSource = (url) => {
   source?.close();
   source = new EventSource(url);
+  heed(source);
   return source;
 };
 

@@ -1,6 +1,6 @@
 // The desk by itself: it is read anew when something changes, rings for a new claim, and lets a step be undone.
 
-import { now, say } from "./page.js";
+import { heed, now, say } from "./page.js";
 import { allow, allowed, chime, want, wanted } from "./chime.js";
 import { keepSteps } from "./undo.js";
 
@@ -88,6 +88,7 @@ let pause = 0;
 
 function connect() {
   source = new EventSource(live.dataset.live);
+  heed(source);
   source.addEventListener("open", () => {
     clearTimeout(silence);
     silence = pause = 0;

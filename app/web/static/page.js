@@ -15,6 +15,11 @@ export function at(moment) {
   return format.format(moment);
 }
 
+/** Have a page whose stream ends because nobody is signed in any more loaded anew: signing in comes next. */
+export function heed(source) {
+  source.addEventListener("end", ({ data }) => { if (data === "unauthorized") location.reload(); });
+}
+
 const aloud = document.getElementById("aloud");
 let latest = 0;
 

@@ -48,6 +48,7 @@ self.addEventListener("notificationclick", (event) => {
   const url = new URL(event.notification.data.url, location.origin);
   if (url.origin !== location.origin) return;
   event.waitUntil((async () => {
+    await self.clients.claim(); // A page that was there before this worker may not have been its own yet.
     const [open] = await self.clients.matchAll({ type: "window" });
     if (!open) return self.clients.openWindow(url.href);
     await open.focus().catch(() => {});
