@@ -253,6 +253,7 @@ async def claim(
 
     Without a `participant`, or where any of it is confidential, the whole call is anonymous: its claims show a one-time
     code and no participant. A caller whose organization serves survivors of domestic violence names none (422).
+    `find` chooses a confidential place only for a need that says `survivors`.
     A `201` has been committed. The same key and body get the same answer for ever.
     """
     wanted = tuple(

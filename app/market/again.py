@@ -19,13 +19,20 @@ async def need_again(session: AsyncSession, program_id: UUID, row: Row[Any]) -> 
         return need, need
     place = (
         await session.execute(
-            select(Opening.latitude, Opening.longitude).where(
+            select(Opening.latitude, Opening.longitude, Opening.confidential).where(
                 Opening.program_id == program_id, Opening.id == row.opening_id
             )
         )
     ).one()
     near = None if place.latitude is None else Point(place.latitude, place.longitude)
-    return None, Need(category=Category(row.category), unit=Unit(row.unit), units=row.units, near=near)
+    like = Need(
+        category=Category(row.category),
+        unit=Unit(row.unit),
+        units=row.units,
+        near=near,
+        prefers=["survivors"] if place.confidential else [],
+    )
+    return None, like
 
 
 def lost(row: Row[Any], reason: DeclineReason | None) -> RuledOut:

@@ -24,7 +24,7 @@ from app.market.decide import Held, Item, Offer, Request, decide
 from app.market.needs import Need
 from app.market.openings import expire_lapsed, program_policy
 from app.market.policy import zone
-from app.market.search import search
+from app.market.search import for_a_find, search
 from app.market.tables import Bundle, Claim, Opening
 from app.market.vocabulary import DECLINE_REASONS, NEXT, ClaimState
 
@@ -293,7 +293,8 @@ async def decline(
     """The provider declines a claim on its own opening, with a coded reason.
 
     In the same transaction the count is corrected if the place did not exist, and the person is given (`replace`)
-    or offered the next best place that is open; a confidential one only if this claim is anonymous too.
+    or offered the next best place that is open; a confidential one only if this claim is anonymous too, and given one
+    only where the need asks for survivors or the lost one was confidential.
 
     Raises NotFound, Forbidden, WrongState, Invalid for a reason that is not in the list.
     """
@@ -303,8 +304,11 @@ async def decline(
     row = await _row(session, caller, claim_id)
     need, near_by = await need_again(session, caller.program_id, row)
     ruled_out = lost(row, reason)
-    found = await search(session, caller.program_id, near_by, limit=CANDIDATES, ruled_out=ruled_out) if replace else []
-    candidates = [each.opening.id for each in found]
+    candidates = []
+    if replace:
+        barred = for_a_find(near_by, ruled_out)
+        found = await search(session, caller.program_id, near_by, limit=CANDIDATES, ruled_out=barred)
+        candidates = [each.opening.id for each in found]
     row = await _lock(session, caller, claim_id, Action.RECEIVE_CLAIM, *candidates)
     _allow(row, ClaimState.DECLINED, "be declined")
     await _update(session, row, caller.program_id, state=ClaimState.DECLINED, reason=reason.code, ended_at=now())

@@ -23,7 +23,7 @@ from app.market.calls import Call, Wanted
 from app.market.decide import Item
 from app.market.policy import MarketPolicy, zone
 from app.market.refusals import keep_refusal, refuse
-from app.market.search import SHORTLIST, search
+from app.market.search import SHORTLIST, for_a_find, search
 
 HELD, REFUSED = CLAIMS.labels("held"), CLAIMS.labels("refused")
 
@@ -131,7 +131,8 @@ class Desk:
                     items.append(_item(wanted))
                     continue
                 assert wanted.need is not None, "an item names an opening or a need"
-                found = await search(session, self._program_id, wanted.need, limit=limit)
+                ruled_out = for_a_find(wanted.need)
+                found = await search(session, self._program_id, wanted.need, limit=limit, ruled_out=ruled_out)
                 candidates = tuple(each.opening.id for each in found)
                 # What lies beyond the longest list is not worth looking for again.
                 complete = len(found) < limit or limit == SHORTLIST

@@ -1,7 +1,7 @@
 """Search: what can be claimed this second and fits a need, best first, each with why it ranked there."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -106,6 +106,12 @@ class RuledOut:
 
 
 NOTHING = RuledOut()
+
+
+def for_a_find(need: Need, ruled_out: RuledOut = NOTHING) -> RuledOut:
+    """What must not be chosen for a need that nobody looks at first: besides, all that is confidential, unless the need
+    says `survivors`. A shelter for survivors is no place for anyone else; whoever reads a list is told what it is."""
+    return ruled_out if "survivors" in {*need.required, *need.prefers} else replace(ruled_out, confidential=True)
 
 
 def on_earth(point: Point) -> str:

@@ -21,7 +21,7 @@ from app.delivery.terms import read_terms
 from app.dependencies import Session, desk_of, state_of
 from app.market.calls import Call, Wanted
 from app.market.claims import list_claims
-from app.market.search import search
+from app.market.search import for_a_find, search
 from app.market.tables import Opening
 from app.web.board_cards import alternative_cards, moment
 from app.web.board_need import MOST_ITEMS, Item, Sought, asked_of
@@ -109,7 +109,7 @@ async def _confidential(session: AsyncSession, caller: Caller, wanted: Sequence[
     be one more thing that was there in the same moment."""
     for each in wanted:
         if each.opening_id is None and each.need is not None:
-            best = await search(session, caller.program_id, each.need, limit=1)
+            best = await search(session, caller.program_id, each.need, limit=1, ruled_out=for_a_find(each.need))
             if best and best[0].opening.confidential:
                 return True
     named = [each.opening_id for each in wanted if each.opening_id is not None]

@@ -227,6 +227,21 @@ async def test_a_place_found_there_is_anonymous_and_keeps_no_exact_place_of_the_
     await assert_unjoined(program, someone)
 
 
+async def test_nobody_is_sent_there_who_did_not_ask(program: Program) -> None:
+    safe_house = await shelter(program, attributes={"survivors": "yes"})
+    find = {"category": "housing"}
+    refused = await program.claim({"find": find})
+    assert refused.status_code == 409
+    # Whoever reads what is offered knows what it is, and may claim it.
+    assert [each["opening_id"] for each in refused.json()["alternatives"]] == [safe_house["id"]]
+    other = await program.opening()
+    answer = await claimed(program, {"find": find})
+    assert answer["claims"][0]["opening_id"] == other["id"]
+    for asked in ({"needs": ["survivors"]}, {"prefers": ["survivors"]}):
+        answer = await claimed(program, {"find": find | asked})
+        assert answer["claims"][0]["opening_id"] == safe_house["id"]
+
+
 # The same key again.
 
 
@@ -270,7 +285,7 @@ async def test_a_declined_participant_is_never_given_nor_offered_a_shelter(progr
     assert (declined["replaced"], declined["alternatives"]) == (False, [])
 
 
-async def test_a_declined_anonymous_claim_is_replaced_anywhere(program: Program) -> None:
+async def test_a_declined_anonymous_claim_is_replaced_anywhere_but_sent_to_no_shelter_unasked(program: Program) -> None:
     lost = await shelter(program, 1)
     [claim] = (await claimed(program, {"opening_id": lost["id"]}))["claims"]
     spare, declining = await program.opening(), program.keys[Role.PARTNER_SYSTEM]
@@ -278,11 +293,24 @@ async def test_a_declined_anonymous_claim_is_replaced_anywhere(program: Program)
     given = response.json()["replacement"]
     assert (given["opening_id"], given["participant"]) == (spare["id"], claim["participant"])
     another = await shelter(program)
-    response = await program.step(given, "decline", json={"reason": GONE, "replace": True})
-    assert response.json()["replacement"]["opening_id"] == another["id"]
+    declined = (await program.step(given, "decline", json={"reason": GONE, "replace": True})).json()
+    assert not declined["replaced"]
+    assert [each["opening_id"] for each in declined["alternatives"]] == [another["id"]]
     # And the shelter that declined sees its own claim alone.
     seen = await program.call("GET", "/v1/claims", headers={"Authorization": f"Bearer {declining}"})
     assert [each["id"] for each in seen.json()["items"]] == [claim["id"]]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+async def test_a_shelters_place_that_is_gone_is_replaced_by_anothers(program: Program, asked: bool) -> None:
+    first = await shelter(program, 1, attributes={"survivors": "yes"})
+    item = {"find": {"category": "housing", "needs": ["survivors"]}} if asked else {"opening_id": first["id"]}
+    [claim] = (await claimed(program, item))["claims"]
+    second = await shelter(program, attributes={"survivors": "yes"})
+    await program.opening()
+    response = await program.step(claim, "decline", json={"reason": GONE, "replace": True})
+    # Told from what else is open by what the first one served, though nobody had said so.
+    assert response.json()["replacement"]["opening_id"] == second["id"]
 
 
 # A service for survivors in an organization that does other things too.

@@ -31,24 +31,32 @@ class Place:
 
 @dataclass(eq=False)
 class Hold:
-    """A claim, on the place it was made on."""
+    """A claim, on the place it was made on. `survivors`: it was found by a need that says so."""
 
     id: str
     bundle_id: str
     place: Place
     units: int
     anonymous: bool
+    survivors: bool = False
     state: str = "held"
     extensions: int = 0
 
 
 @dataclass(frozen=True)
 class Ask:
-    """One item of a call: units of a named place, or of any place of a category."""
+    """One item of a call: units of a named place, or of any place of a category, one for `survivors` included."""
 
     units: int
     place: Place | None = None
     category: str | None = None
+    survivors: bool = False
+
+    def suits(self, place: Place) -> bool:
+        """Whether the place is what is asked for."""
+        if self.place:
+            return place is self.place
+        return place.category == self.category and (self.survivors or not place.confidential)
 
 
 @dataclass
@@ -74,11 +82,7 @@ class Market:
 
     def choices(self, ask: Ask) -> list[Place]:
         """The places that would do for an item, were it alone."""
-        return [
-            place
-            for place in self.places
-            if (place is ask.place if ask.place else place.category == ask.category) and self.free(place) >= ask.units
-        ]
+        return [place for place in self.places if ask.suits(place) and self.free(place) >= ask.units]
 
     def can_place(self, asks: Sequence[Ask]) -> bool:
         """Whether there is any way at all to hold every item."""
@@ -98,12 +102,11 @@ class Market:
     def instead_of(self, hold: Hold, *, barred: bool) -> list[Place]:
         """The places that a declined person could be given: like the one lost, elsewhere.
 
-        A confidential one only if nobody knows whom the bundle is for.
+        A confidential one only if nobody knows whom the bundle is for, and somebody asked for it, or the one lost was.
         """
+        survivors = hold.anonymous and (hold.survivors or hold.place.confidential)
         return [
             place
-            for place in self.choices(Ask(hold.units, category=hold.place.category))
-            if place is not hold.place
-            and (hold.anonymous or not place.confidential)
-            and not (barred and place.organization_id == hold.place.organization_id)
+            for place in self.choices(Ask(hold.units, category=hold.place.category, survivors=survivors))
+            if place is not hold.place and not (barred and place.organization_id == hold.place.organization_id)
         ]

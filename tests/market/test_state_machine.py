@@ -208,9 +208,9 @@ class Trade(RuleBasedStateMachine):
     def claim_a_place(self, which: int, many: int, whom: str) -> None:
         self._claim([Ask(many, self._place(which))], whom)
 
-    @rule(category=st.sampled_from(["housing", "treatment"]), many=units, whom=for_whom)
-    def find_and_claim(self, category: str, many: int, whom: str) -> None:
-        self._claim([Ask(many, category=category)], whom)
+    @rule(category=st.sampled_from(["housing", "treatment"]), many=units, whom=for_whom, survivors=st.booleans())
+    def find_and_claim(self, category: str, many: int, whom: str, survivors: bool) -> None:
+        self._claim([Ask(many, category=category, survivors=survivors)], whom)
 
     @rule(asked=st.lists(st.tuples(units, st.sampled_from(HOW), any_of), min_size=2, max_size=3), whom=for_whom)
     def claim_a_bundle(self, asked: list[tuple[int, str, int]], whom: str) -> None:
@@ -229,7 +229,7 @@ class Trade(RuleBasedStateMachine):
         items: list[dict[str, Any]] = [
             {"opening_id": ask.place.id, "units": ask.units}
             if ask.place
-            else {"find": {"category": ask.category, "units": ask.units}}
+            else {"find": {"category": ask.category, "units": ask.units, "prefers": ["survivors"] * ask.survivors}}
             for ask in asks
         ]
         named = whom == "somebody"
@@ -253,7 +253,7 @@ class Trade(RuleBasedStateMachine):
         for ask, place, claim in zip(asks, chosen, claims, strict=True):
             assert claim["units"] == ask.units
             assert (claim["participant"] == self.participant) is not anonymous
-            self.market.holds.append(Hold(claim["id"], claim["bundle_id"], place, ask.units, anonymous))
+            self.market.holds.append(Hold(claim["id"], claim["bundle_id"], place, ask.units, anonymous, ask.survivors))
 
     def _can_be_claimed(self, alternatives: list[dict[str, Any]], asks: Sequence[Ask]) -> None:
         board = self.market.board()
@@ -319,7 +319,9 @@ class Trade(RuleBasedStateMachine):
             given = declined["replacement"]
             assert (given["bundle_id"], given["replaces_id"]) == (hold.bundle_id, hold.id)
             [where] = [each for each in elsewhere if each.id == given["opening_id"]]
-            self.market.holds.append(Hold(given["id"], hold.bundle_id, where, hold.units, hold.anonymous))
+            self.market.holds.append(
+                Hold(given["id"], hold.bundle_id, where, hold.units, hold.anonymous, hold.survivors)
+            )
         else:
             assert bool(declined["alternatives"]) >= bool(elsewhere)
             self._can_be_claimed(declined["alternatives"], [Ask(hold.units)])

@@ -222,7 +222,8 @@ async def test_a_safe_house_is_shown_as_the_api_shows_it_and_claimed_for_nobody(
     owner = {"organization_id": organization["id"]}
     place = {"latitude": 47.6, "longitude": -122.33, "city": "Hidden Hollow"}
     location = await program.made("/v1/locations", owner | place)
-    refuge = await program.opening(5, service=await program.service(**owner, location_id=location["id"]))
+    facts = {"location_id": location["id"], "attributes": {"survivors": "yes"}}
+    refuge = await program.opening(5, service=await program.service(**owner, **facts))
     browser = await worker(house, program)
     listed = (await program.call("GET", f"/v1/openings?category=housing&near={SEATTLE}")).json()["items"]
     assert [(each["id"], each["city"], each["why"]["distance_km"]) for each in listed] == [(refuge["id"], None, None)]
@@ -231,10 +232,14 @@ async def test_a_safe_house_is_shown_as_the_api_shows_it_and_claimed_for_nobody(
     assert "Safe house" in card
     assert " km" not in card
     assert "Hidden Hollow" not in shown
+    # Nobody who did not ask for one is sent there by "find me one": it is offered, as what it is.
+    unasked = await sent(browser, "/board/claims?category=housing", {"key": str(uuid4())}, part=True)
+    assert not ONE_TIME_CODE.search(unasked.text)
+    assert "Safe house" in unasked.text
     before = await people(program)
     for response in (
         await claimed(browser, refuge),
-        await sent(browser, "/board/claims?category=housing", {"key": str(uuid4())}, part=True),
+        await sent(browser, "/board/claims?category=housing&needs=survivors", {"key": str(uuid4())}, part=True),
         await claimed(browser, refuge, participant=await program.participant()),
     ):
         assert response.status_code == 200
