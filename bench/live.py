@@ -294,7 +294,7 @@ def _memory(address: str) -> float:
 
 def measure_listening(plan: Plan, folder: Path) -> list[Figure]:
     """(g) The claims of figure b, with a thousand sockets that listen to all of it and without, in turn."""
-    alone, heard = [], []
+    alone, heard, late = [], [], []
     with staged(folder, "heard") as stage, openberth(folder / "heard.log", database_url=stage.url) as market:
         openings = stage.publish(OPENINGS)
         held(market, stage, openings, connections=CONNECTIONS, seconds=2)
@@ -306,7 +306,10 @@ def measure_listening(plan: Plan, folder: Path) -> list[Figure]:
                 listening.count_only()
                 run = held(market, stage, openings, connections=CONNECTIONS, seconds=plan.seconds)
                 heard.append(run.per_second)
+                ended = time.time()
+                time.sleep(SETTLE_SECONDS)
                 said = listening.count_only()
+                late.append(said["last"] - ended)
             if said["frames"] < SOCKETS:
                 raise BenchError("The listeners heard nothing of the claims.")
             frames, megabytes = said["frames"] / SOCKETS, said["bytes"] / 1e6
@@ -314,5 +317,6 @@ def measure_listening(plan: Plan, folder: Path) -> list[Figure]:
     return [
         Figure(
             f"g · claims/s, 1,000 openings, {SOCKETS:,} sockets listening to all / none", heard, alone, at_least(0.75)
-        )
+        ),
+        Figure("g · s from the end of that load until all sockets know the last of it / 1", late, [1.0], at_most(1.0)),
     ]

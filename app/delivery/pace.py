@@ -8,7 +8,7 @@ class Pace:
     """Between slices of listeners the loop goes round, so that requests are answered meanwhile.
 
     How much those rounds work shows whether others want the process. If they do, it is left to them for a while after
-    spreading: what changes meanwhile goes out together, of each thing only the newest.
+    spreading, or until they want it no more: what changes meanwhile goes out together, of each thing only the newest.
     """
 
     SLICE = 250
@@ -16,33 +16,52 @@ class Pace:
     SHARE = 0.1
     """How much of the process spreading takes at most while others want it."""
     LONGEST_REST = 1.0
+    """Seconds."""
+    NAP = 0.1
+    """Seconds after which a rest looks whether it is wanted still."""
+    IDLE = 0.1
+    """The share of a nap in which others work when they want the process no more."""
+    PRESSING = 0.0005
+    """Seconds that others work in a round of the loop when they want the process: a request or two. Compared with what
+    spreading takes they would seem few just when it is most in their way, since much is told to many."""
 
     def __init__(self) -> None:
         self.pressed = False
         """Whether others wanted the process when last something was spread."""
-        self._took = self._own = self._others = 0.0
-        self._since, self._work_since = perf_counter(), thread_time()
+        self._took = self._others = 0.0
+        self._rounds = 0
+        self._since = perf_counter()
 
     def begin(self) -> None:
         """A slice is being sent from now on."""
-        self._since, self._work_since = perf_counter(), thread_time()
+        self._since = perf_counter()
 
     async def step(self) -> None:
         """A slice is sent: let requests come in."""
         # Who wants the process is told by its work; how long was spread, by the clock: where the machine is busy with
         # something else, requests get as little of it as we do.
-        sent = thread_time()
-        self._own += sent - self._work_since
         self._took += perf_counter() - self._since
+        sent = thread_time()
         await asyncio.sleep(0)
+        self._others += thread_time() - sent
         self.begin()
-        self._others += self._work_since - sent
+        self._rounds += 1
 
     async def rest(self) -> None:
         """All is sent: leave the process to others, if they want it."""
         await self.step()
-        took, own, others = self._took, self._own, self._others
-        self._took = self._own = self._others = 0.0
-        self.pressed = others > own
+        took, others = self._took, self._others / self._rounds
+        self._took = self._others = 0.0
+        self._rounds = 0
+        self.pressed = others > self.PRESSING
         if self.pressed:
-            await asyncio.sleep(min(self.LONGEST_REST, took * (1 / self.SHARE - 1)))
+            await self._leave_it(min(self.LONGEST_REST, took * (1 / self.SHARE - 1)))
+
+    async def _leave_it(self, seconds: float) -> None:
+        """Rest so long at most: whoever waits for news when the rush is over is not to wait for its rest too."""
+        until = perf_counter() + seconds
+        while (left := until - perf_counter()) > 0:
+            nap, worked = min(left, self.NAP), thread_time()
+            await asyncio.sleep(nap)
+            if thread_time() - worked < self.IDLE * nap:
+                return
