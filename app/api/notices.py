@@ -82,9 +82,10 @@ class ChoicesIn(In):
         Field(ge=15, le=choices.LONGEST_ATTEST_MINUTES, strict=True, description="Before an attestation runs out."),
     ] = None
     quiet: Annotated[QuietIn | None, Field(description="null: no quiet hours.")] = None
-    kinds: dict[Literal["claim_lapsing", "claim_declined", "attestation_due", "watch_matched"], ChannelsIn] | None = (
-        None
-    )
+    kinds: (
+        dict[Literal["claim_lapsing", "claim_declined", "attestation_due", "watch_matched", "webhook_off"], ChannelsIn]
+        | None
+    ) = None
 
 
 class KindOut(Out):

@@ -172,6 +172,7 @@ NOTICE: Mapping[str, str] = {
     "claim_declined": N_("A provider declined a claim of yours"),
     "attestation_due": N_("Openings of yours are about to go off the board"),
     "watch_matched": N_("Something that you watch for is open"),
+    "webhook_off": N_("A partner's system is told nothing any more"),
 }
 
 TABLES: Mapping[str, Mapping[str, str]] = {

@@ -8,6 +8,7 @@ from app.access.roles import Role
 from app.casework.rotation import reseal, shred
 from app.core.database import Database
 from app.core.keyring import Keyring, MasterKeys
+from app.delivery.notices.kinds import KINDS
 from tests.browser import Browser, joined
 from tests.notices.office import Office
 from tests.support import MASTER_KEYS, Program
@@ -53,6 +54,7 @@ async def test_what_is_left_out_stays_as_it_is(office: Office) -> None:
         "claim_declined": (True, True),
         "attestation_due": (True, True),
         "watch_matched": (True, True),
+        "webhook_off": (True, True),
     }
     assert await colleague.sees() == usual | {"reach": (await colleague.sees())["reach"]}
     trail = await office.run(
@@ -67,6 +69,7 @@ async def test_one_is_told_which_kinds_there_can_be_in_ones_role(office: Office)
     expected = {
         Role.CASE_MANAGER: {"claim_lapsing", "claim_declined", "watch_matched"},
         Role.PROVIDER: {"attestation_due"},
+        Role.PROGRAM_MANAGER: {*KINDS},
         Role.OFFICER: set(),
     }
     for role, kinds in expected.items():

@@ -77,6 +77,37 @@ async def test_whose_place_it_is_now_is_not_said_where_its_location_is_masked(of
     assert "A provider" not in mail.split("\n", 1)[1]
 
 
+async def test_managers_are_told_when_a_webhook_is_switched_off(office: Office) -> None:
+    manager, worker = await office.person(Role.PROGRAM_MANAGER), await office.person()
+    device = await manager.subscribes()
+    body = {"name": "Board downtown", "url": "https://hooks.example.org/secret-path"}
+    webhook = await office.program.made("/v1/webhooks", body, role=Role.PARTNER_SYSTEM)
+    off = (
+        "UPDATE webhooks SET state = 'off', off_because = 'failing', state_since = clock_timestamp()"
+        " WHERE program_id = :program AND id = :id"
+    )
+    await office.run(off, id=webhook["id"])
+    for _ in range(3):
+        await office.round()
+    [mail] = office.post.to(manager.known.email)
+    assert mail.message["Subject"] == "A webhook was switched off"
+    assert "hooks.example.org" not in mail.text
+    assert [each["title"] for each in device.came] == ["A webhook was switched off"]
+    assert worker.mail == []
+    # Resumed before it could be told, it is no news; switched off again, it is.
+    await office.run(off, id=webhook["id"])
+    await office.notices.find(office.program.id)
+    done = await office.program.call(
+        "POST", f"/v1/webhooks/{webhook['id']}/resume", role=Role.PARTNER_SYSTEM, key="r", json={"from": "now"}
+    )
+    assert done.status_code == 200, done.text
+    await office.round()
+    assert len(manager.mail) == 1
+    await office.run(off, id=webhook["id"])
+    await office.round()
+    assert len(manager.mail) == 2
+
+
 async def test_a_push_message_is_signed_for_its_service_and_lasts_as_long_as_it_helps(office: Office) -> None:
     worker = await office.person()
     device = await worker.subscribes()

@@ -27,13 +27,15 @@ from app.delivery.notices.facts import going_stale
 from app.delivery.notices.kinds import FIVE_MINUTES, HALF_HOUR, SLOT_ZERO, Channel, NoticeKind, due_at, slot
 from app.delivery.notices.rows import Notice, Owed, give_up_useless, owe
 from app.delivery.watches import Watch
+from app.delivery.webhooks.tables import State, Webhook
 from app.market.clock import now
 from app.market.tables import Claim, Opening
 from app.market.vocabulary import ClaimState
 
 DECLINED_USEFUL = timedelta(hours=12)
-DECLINED_LOOK = timedelta(hours=3)
-"""How far back to look for declines: so long may every process that looks be away."""
+LOOK_BACK = timedelta(hours=3)
+"""How far back to look for what has happened: so long may every process that looks be away."""
+WEBHOOK_USEFUL = timedelta(days=3)
 
 
 async def find_due(session: AsyncSession, program_id: UUID, channels: Collection[Channel]) -> int:
@@ -44,6 +46,7 @@ async def find_due(session: AsyncSession, program_id: UUID, channels: Collection
         *await _lapsing(session, program_id, there),
         *await _declined(session, program_id, there),
         *await _attestations(session, program_id, there),
+        *await _webhooks(session, program_id, there),
     ]
     return await _store(session, program_id, owed, channels)
 
@@ -135,7 +138,7 @@ async def _declined(session: AsyncSession, program_id: UUID, there: ColumnElemen
     rows = await session.execute(
         _claims_of_people(program_id, there).where(
             Claim.state == literal(ClaimState.DECLINED.value, literal_execute=True),
-            Claim.ended_at > now() - DECLINED_LOOK,
+            Claim.ended_at > now() - LOOK_BACK,
             ~_told(kind, Claim.id, Claim.ended_at),
         )
     )
@@ -182,6 +185,24 @@ async def _attestations(session: AsyncSession, program_id: UUID, there: ColumnEl
             key = row.person_id, row.organization_id, moment
             found.setdefault(key, Owed(row.person_id, kind, row.organization_id, moment, moment + HALF_HOUR))
     return list(found.values())
+
+
+async def _webhooks(session: AsyncSession, program_id: UUID, there: ColumnElement[bool]) -> list[Owed]:
+    """Each that was switched off, to each person who may keep webhooks."""
+    kind = NoticeKind.WEBHOOK_OFF
+    rows = await session.execute(
+        select(Person.id.label("person_id"), Webhook.id, Webhook.state_since)
+        .join(Person, Person.program_id == Webhook.program_id)
+        .where(
+            Webhook.program_id == program_id,
+            Webhook.state == State.OFF,
+            Webhook.state_since > now() - LOOK_BACK,
+            there,
+            Person.role.in_(_roles(Action.KEEP_WEBHOOKS)),
+            ~_told(kind, Webhook.id, Webhook.state_since),
+        )
+    )
+    return [Owed(row.person_id, kind, row.id, row.state_since, row.state_since + WEBHOOK_USEFUL) for row in rows]
 
 
 async def _store(session: AsyncSession, program_id: UUID, owed: Sequence[Owed], channels: Iterable[Channel]) -> int:

@@ -36,6 +36,11 @@ TEXTS = {
         "Something you watch for is open",
         "Nothing is held for you: the first to claim has it.",
     ),
+    NoticeKind.WEBHOOK_OFF: (
+        "A webhook was switched off",
+        "A partner's system is told nothing any more. Tell whoever keeps its key: GET /v1/webhooks says why, and"
+        " nothing is lost if it is resumed soon.",
+    ),
     NoticeKind.TEST: ("A test from Openberth", "You asked for this. Notices reach you here."),
 }
 REPLACED = (

@@ -16,6 +16,7 @@ from app.delivery.notices.kinds import HALF_HOUR, KINDS, NoticeKind
 from app.delivery.notices.rows import Notice
 from app.delivery.notices.words import Fact, Thing
 from app.delivery.watches import Watch
+from app.delivery.webhooks.tables import State, Webhook
 from app.market.clock import now
 from app.market.directory import Location, Organization, Service
 from app.market.tables import Claim, Opening
@@ -180,9 +181,24 @@ async def _watch(session: AsyncSession, caller: Caller, notice: Notice) -> Fact 
     return Fact(kind, "/board") if found is not None else None
 
 
+async def _webhook(session: AsyncSession, caller: Caller, notice: Notice) -> Fact | None:
+    kind = NoticeKind.WEBHOOK_OFF
+    off = await session.scalar(
+        select(Webhook.id).where(
+            Webhook.program_id == caller.program_id,
+            Webhook.id == notice.subject_id,
+            caller.where(KINDS[kind].to, Webhook),
+            Webhook.state == State.OFF,
+            Webhook.state_since == notice.moment,
+        )
+    )
+    return Fact(kind, "/manage/keys") if off is not None else None
+
+
 _FACTS: dict[NoticeKind, Callable[[AsyncSession, Caller, Notice], Awaitable[Fact | None]]] = {
     NoticeKind.CLAIM_LAPSING: _lapsing,
     NoticeKind.CLAIM_DECLINED: _declined,
     NoticeKind.ATTESTATION_DUE: _attestation,
     NoticeKind.WATCH_MATCHED: _watch,
+    NoticeKind.WEBHOOK_OFF: _webhook,
 }

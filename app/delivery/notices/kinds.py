@@ -24,6 +24,7 @@ class NoticeKind(StrEnum):
     CLAIM_DECLINED = "claim_declined"
     ATTESTATION_DUE = "attestation_due"
     WATCH_MATCHED = "watch_matched"
+    WEBHOOK_OFF = "webhook_off"
     TEST = "test"
 
 
@@ -45,6 +46,8 @@ KINDS: dict[NoticeKind, Kind] = {
     ),
     # Whoever opens their mail finds the place gone.
     NoticeKind.WATCH_MATCHED: Kind("Something that you watch for is open.", Action.WATCH, frozenset({Channel.PUSH})),
+    # It may have been the only way in which a partner's system would have heard of it.
+    NoticeKind.WEBHOOK_OFF: Kind("A webhook of your program was switched off.", Action.KEEP_WEBHOOKS, BOTH),
 }
 """Every kind that one may choose. A new one adds a line here, its finder, its facts, and its words in each language."""
 

@@ -36,6 +36,11 @@ TEXTS = {
         "Hay algo de lo que usted busca",
         "No hay nada reservado para usted: lo obtiene quien reserve primero.",
     ),
+    NoticeKind.WEBHOOK_OFF: (
+        "Se apagó un webhook",
+        "El sistema de una organización asociada ya no recibe nada. Avise a quien tiene su clave: GET /v1/webhooks dice"
+        " por qué, y nada se pierde si se reanuda pronto.",
+    ),
     NoticeKind.TEST: ("Una prueba de Openberth", "Usted la pidió. Los avisos le llegan aquí."),
 }
 REPLACED = (
