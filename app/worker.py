@@ -43,18 +43,6 @@ LONGEST_LIVE_PAUSE = 5.0
 """Of what the live streams hang on: a database that is back must not be left alone for a minute."""
 
 
-async def sweep_lapsed_holds(database: Database) -> int:
-    """Expire what has lapsed in every program, each in a transaction of its own. Answers how many holds."""
-    async with database.transaction(None, "clock") as session:
-        programs = await every_program(session)
-    swept = 0
-    for program_id in programs:
-        async with database.transaction(program_id, "clock") as session:
-            swept += await sweep(session, program_id)
-    SWEPT.inc(swept)
-    return swept
-
-
 async def in_each_program(database: Database, job: Callable[[UUID], Awaitable[object]]) -> None:
     """Do a job for every program, for each however it went for those before. Raises what went wrong, together."""
     async with database.transaction(None, "clock") as session:
@@ -68,6 +56,21 @@ async def in_each_program(database: Database, job: Callable[[UUID], Awaitable[ob
             wrong.append(error)
     if wrong:
         raise ExceptionGroup(f"it went wrong for {len(wrong)} of {len(programs)} programs", wrong)
+
+
+async def sweep_lapsed_holds(database: Database) -> int:
+    """Expire what has lapsed in every program, each in a transaction of its own. Answers how many holds."""
+    swept = 0
+
+    async def expire(program_id: UUID) -> None:
+        nonlocal swept
+        async with database.transaction(program_id, "clock") as session:
+            expired = await sweep(session, program_id)
+        SWEPT.inc(expired)
+        swept += expired
+
+    await in_each_program(database, expire)
+    return swept
 
 
 async def seal_trails(database: Database) -> None:
