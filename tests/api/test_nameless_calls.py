@@ -130,12 +130,12 @@ async def test_a_cap_counts_it(program: Program) -> None:
         assert refused.json()["type"].endswith("/too-many-holds")
 
 
-async def test_declined_it_is_replaced_anywhere_a_shelter_included(program: Program) -> None:
+async def test_declined_it_is_offered_any_place_and_sent_to_no_shelter_unasked(program: Program) -> None:
     lost, refuge = await program.opening(), await shelter(program)
     [claim] = (await claimed(program, {"opening_id": lost["id"]}, named=False))["claims"]
     response = await program.step(claim, "decline", json={"reason": GONE, "replace": True})
-    given = response.json()["replacement"]
-    assert (given["opening_id"], given["participant"]) == (refuge["id"], claim["participant"])
+    assert response.json()["replaced"] is False
+    assert [each["opening_id"] for each in response.json()["alternatives"]] == [refuge["id"]]
 
 
 async def test_what_was_asked_for_is_kept_no_finer_than_an_unmet_need(program: Program) -> None:
