@@ -63,6 +63,11 @@ class Phone:
         await self._devtools.send("WebAuthn.setAutomaticPresenceSimulation", body)
 
 
+async def by_press_alone(page: Page) -> None:
+    """Have a passkey be asked for by the button alone, from the next page on: a browser offers it by itself as well."""
+    await page.add_init_script("PublicKeyCredential.isConditionalMediationAvailable = async () => false;")
+
+
 async def type_password(page: Page, person: Known, password: str = PASSWORD) -> None:
     """Give an e-mail address and a password, and press Enter."""
     await page.fill("[name=email]", person.email)

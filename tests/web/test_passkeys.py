@@ -7,7 +7,7 @@ from app.access.roles import Role
 from tests.browser import invited
 from tests.support import Program
 from tests.web.conftest import SignIn, Site
-from tests.web.door import Phone, alarm, visiting
+from tests.web.door import Phone, alarm, by_press_alone, visiting
 
 _READY = "Make the passkey"
 
@@ -17,7 +17,7 @@ async def test_a_passkey_from_the_invitation_on(site: Site, chromium: Chromium, 
     async with visiting(chromium, site) as page:
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
-        phone = await Phone.of(page)
+        await Phone.of(page)
         # The link may be opened where its page is already; and its token is not in the history afterwards.
         await page.goto("/invitation")
         await page.goto(f"/invitation#{person.token}")
@@ -32,12 +32,10 @@ async def test_a_passkey_from_the_invitation_on(site: Site, chromium: Chromium, 
         await page.goto("/account")
         await page.click("text=Sign out >> nth=0")
         await page.wait_for_url("**/sign-in")
-        # The button, and not what the browser offers by itself: a finger comes only now.
-        await phone.touched(False)
+        await by_press_alone(page)
         await page.goto("/account")
         assert "return_to=/account" in page.url
         await page.click("text=Sign in with a passkey")
-        await phone.touched()
         await page.wait_for_url(f"{site.address}/account")
         assert person.email in await page.inner_text("main")
         assert "Last used" in await page.inner_text("main")
@@ -102,15 +100,14 @@ async def test_the_only_way_in_is_not_removed(site: Site, chromium: Chromium, to
 async def test_a_passkey_of_another_program_is_told_in_words(site: Site, chromium: Chromium, town: Program) -> None:
     person = await invited(town)
     async with visiting(chromium, site) as page:
-        phone = await Phone.of(page)
+        await Phone.of(page)
         await page.goto(f"/invitation#{person.token}")
         await page.click("text=Accept with a passkey")
         await page.wait_for_url(lambda url: "/invitation" not in url)
         await page.context.clear_cookies()
-        await phone.touched(False)
+        await by_press_alone(page)
         await page.goto("/sign-in?program=elsewhere")
         await page.click("text=Sign in with a passkey")
-        await phone.touched()
         await page.wait_for_url("**/sign-in/passkey")
         assert "does not know that passkey" in await alarm(page)
 
