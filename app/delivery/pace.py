@@ -16,11 +16,11 @@ class Pace:
     SHARE = 0.1
     """How much of the process spreading takes at most while others want it."""
     LONGEST_REST = 1.0
-    """Seconds."""
+    """Seconds, however long it took to spread."""
     NAP = 0.1
     """Seconds after which a rest looks whether it is wanted still."""
     IDLE = 0.1
-    """The share of a nap in which others work when they want the process no more."""
+    """The share of a nap that others work at least while they want the process."""
     PRESSING = 0.0005
     """Seconds that others work in a round of the loop when they want the process: a request or two. Compared with what
     spreading takes they would seem few just when it is most in their way, since much is told to many."""
