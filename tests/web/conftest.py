@@ -163,8 +163,9 @@ async def sign_in(site: Site, chromium: Browser, town: Program) -> AsyncIterator
     assert not said, said
 
 
-_WEATHER = ("Failed to load resource", "[object Event]")
-"""What a browser, and htmx of a stream, say when an answer did not come: the network is no fault of a page."""
+_WEATHER = ("Failed to load resource", "[object Event]", "htmx:afterRequest,", "htmx:sendAbort,", "htmx:sendError,")
+"""What a browser, and htmx of a stream or a request, say when an answer did not come, or was no longer waited for since
+something else was asked meanwhile: neither is a fault of a page. An answer of failure is (`htmx:responseError`)."""
 
 
 def watched(page: Page) -> list[str]:
