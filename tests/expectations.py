@@ -76,15 +76,24 @@ EXPECTED: dict[str, Line] = {
     # The directory.
     "GET /v1/organizations": listed("organizations", all=READERS).under("directory:read"),
     "POST /v1/organizations": anywhere(MANAGER, body={"name": "One more"}),
-    "GET /v1/organizations/{organization_id}": anywhere(READERS).under("directory:read"),
+    "GET /v1/organizations/{organization_id}": anywhere(READERS, PROVIDER).under("directory:read"),
+    "PATCH /v1/organizations/{organization_id}": of(
+        PROVIDER, own=RECEIVERS, others=MANAGER, body={"description": "Open all night"}
+    ).under("directory:write"),
     "GET /v1/locations": listed("locations", all=READERS).telling_own(Secret.PLACE).under("directory:read"),
     "POST /v1/locations": of(PROVIDER, own=RECEIVERS, others=MANAGER, body=_HOUSED).under("directory:write"),
     "GET /v1/locations/{location_id}": anywhere(READERS, PROVIDER).telling_own(Secret.PLACE).under("directory:read"),
+    "PATCH /v1/locations/{location_id}": of(PROVIDER, own=RECEIVERS, others=frozenset(), body={"city": "Another city"})
+    .telling_own(Secret.PLACE)
+    .under("directory:write"),
     "GET /v1/services": listed("services", all=READERS).under("directory:read"),
     "POST /v1/services": of(
         PROVIDER, own=RECEIVERS, others=MANAGER, body=_HOUSED | {"name": "Beds", "category": "housing"}
     ).under("directory:write"),
     "GET /v1/services/{service_id}": anywhere(READERS, PROVIDER).under("directory:read"),
+    "PATCH /v1/services/{service_id}": of(
+        PROVIDER, own=RECEIVERS, others=MANAGER, body={"description": "Open all night"}
+    ).under("directory:write"),
     # Openings.
     "GET /v1/openings": anywhere(MARKET).under("openings:read"),
     "GET /v1/openings/{opening_id}": anywhere(MARKET, PROVIDER).under("openings:read"),

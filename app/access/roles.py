@@ -38,7 +38,7 @@ class Action(StrEnum):
     READ_SMALL_FIGURES = "read figures of fewer than eleven, and of this very moment"
     READ_DIRECTORY = "read organizations, locations and services"
     ADD_ORGANIZATION = "add an organization"
-    EDIT_DIRECTORY = "add locations and services"
+    EDIT_DIRECTORY = "add locations and services, and change what the directory says"
     SEARCH = "search what is open"
     READ_EVENTS = "hear of what happens, as far as one may read it"
     WATCH = "watch for openings"

@@ -1,8 +1,9 @@
 """Organizations, locations and services (HSDS 3.1 terms)."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
+from fastapi import Response
 from pydantic import EmailStr, Field, HttpUrl, model_validator
 
 from app.access.callers import Caller
@@ -25,7 +26,7 @@ from app.api.fields import (
     to_cursor,
 )
 from app.api.routing import face
-from app.dependencies import Session, requires
+from app.dependencies import IfMatch, Session, etag, requires
 from app.market.directory import (
     Location,
     Organization,
@@ -37,21 +38,37 @@ from app.market.directory import (
     honour_rate,
     list_entries,
 )
+from app.market.edits import change_location, change_organization, change_service
 from app.market.vocabulary import Category
 
 router = face("directory")
 
 Reader = Annotated[Caller, requires(Action.READ_DIRECTORY)]
 Editor = Annotated[Caller, requires(Action.EDIT_DIRECTORY)]
+CHANGING = documented(404, 412, 428)
 
 
-class OrganizationIn(In):
-    """An organization to add."""
+Version = Annotated[int, Field(description='How often it was written: its ETag is `"v1"`, and so on.')]
 
-    name: Line
+
+class OrganizationFacts(In):
+    """What an organization says of itself, and may change."""
+
     description: Prose = ""
     website: Annotated[HttpUrl | None, Field(max_length=500)] = None
     email: Annotated[EmailStr | None, Field(max_length=254)] = None
+
+
+class OrganizationChange(OrganizationFacts):
+    """What to change: a field that is left out stays as it is. Whether it serves survivors never changes."""
+
+    name: Line = ""
+
+
+class OrganizationIn(OrganizationFacts):
+    """An organization to add."""
+
+    name: Line
     serves_survivors: Annotated[
         Yes,
         Field(
@@ -71,6 +88,7 @@ class OrganizationOut(Out):
     email: str | None
     serves_survivors: bool
     honour_rate: Annotated[float, Field(description="The share of its promises it keeps, 0 to 1.")]
+    version: Version
     created_at: Moment
 
 
@@ -80,10 +98,12 @@ def organization_out(organization: Organization) -> OrganizationOut:
     return OrganizationOut.model_validate(vars(organization) | {"honour_rate": round(rate, 4)})
 
 
-class LocationIn(In):
-    """A location to add. `masked`: its place is shown to its own organization only."""
+class LocationChange(In):
+    """Where a location is, and may be changed to: a field that is left out stays as it is.
 
-    organization_id: UUID
+    `masked`: its place is shown to its own organization only.
+    """
+
     name: Line | None = None
     location_type: Literal["physical", "postal", "virtual"] = "physical"
     latitude: Annotated[float | None, Field(ge=-90, le=90, strict=True)] = None
@@ -97,10 +117,18 @@ class LocationIn(In):
     masked: Yes = False
 
     @model_validator(mode="after")
-    def _whole_point(self) -> "LocationIn":
+    def _whole_point(self) -> "LocationChange":
         if (self.latitude is None) != (self.longitude is None):
             raise ValueError("give latitude and longitude together, or neither")
+        if len(self.model_fields_set & {"latitude", "longitude"}) == 1:
+            raise ValueError("latitude and longitude change together: give both, null for none")
         return self
+
+
+class LocationIn(LocationChange):
+    """A location to add. `masked`: its place is shown to its own organization only."""
+
+    organization_id: UUID
 
 
 class LocationOut(Out):
@@ -119,6 +147,7 @@ class LocationOut(Out):
     postal_code: str | None
     country: str | None
     masked: bool
+    version: Version
     created_at: Moment
 
 
@@ -162,25 +191,19 @@ class RequiredDocument(In):
     document: Line
 
 
-class ServiceIn(In):
-    """A service to add. Its ages, languages and attributes are where each of its openings starts from."""
+class ServiceFacts(In):
+    """What a service says of itself, and may change. Its ages, languages and attributes are where each of its openings
+    starts from."""
 
-    organization_id: UUID
     location_id: UUID | None = None
-    name: Line
     description: Prose = ""
-    status: Literal["active", "inactive", "defunct", "temporarily closed"] = "active"
-    category: Category
+    status: Annotated[
+        Literal["active", "inactive", "defunct", "temporarily closed"],
+        Field(description="Only an active service has openings: all are withdrawn when it is no longer active."),
+    ] = "active"
     hud_project_type: Annotated[int | None, Field(ge=0, le=14, strict=True, description="HUD 2026 project type.")] = (
         None
     )
-    serves_survivors: Annotated[
-        Yes,
-        Field(
-            description="It serves survivors of domestic violence, whatever its organization does besides:"
-            " its location must be masked, and its openings are claimed by one-time codes."
-        ),
-    ] = False
     eligibility_description: Prose | None = None
     minimum_age: Age | None = None
     maximum_age: Age | None = None
@@ -191,10 +214,32 @@ class ServiceIn(In):
     required_documents: Annotated[list[RequiredDocument], Field(max_length=20)] = []
 
     @model_validator(mode="after")
-    def _ages(self) -> "ServiceIn":
+    def _ages(self) -> "ServiceFacts":
         if self.minimum_age is not None and self.maximum_age is not None and self.minimum_age > self.maximum_age:
             raise ValueError("minimum_age is above maximum_age")
         return self
+
+
+class ServiceChange(ServiceFacts):
+    """What to change: a field that is left out stays as it is, and attributes given are merged into those there are.
+    Its organization, its category and whether it serves survivors never change."""
+
+    name: Line = ""
+
+
+class ServiceIn(ServiceFacts):
+    """A service to add."""
+
+    organization_id: UUID
+    name: Line
+    category: Category
+    serves_survivors: Annotated[
+        Yes,
+        Field(
+            description="It serves survivors of domestic violence, whatever its organization does besides:"
+            " its location must be masked, and its openings are claimed by one-time codes."
+        ),
+    ] = False
 
 
 class ServiceOut(Out):
@@ -217,7 +262,17 @@ class ServiceOut(Out):
     phones: list[Phone]
     schedules: list[Schedule]
     required_documents: list[RequiredDocument]
+    version: Version
     created_at: Moment
+
+
+Told = TypeVar("Told", OrganizationOut, LocationOut, ServiceOut)
+
+
+def _tagged(response: Response, entry: Told) -> Told:
+    """The entry, with its version as the answer's ETag."""
+    response.headers["ETag"] = etag(entry.version)
+    return entry
 
 
 def _page(entries: list[Any], limit: int, shown: list[Any]) -> dict[str, Any]:
@@ -227,16 +282,36 @@ def _page(entries: list[Any], limit: int, shown: list[Any]) -> dict[str, Any]:
 
 @router.post("/organizations", status_code=201)
 async def create_organization(
-    caller: Annotated[Caller, requires(Action.ADD_ORGANIZATION)], session: Session, body: OrganizationIn
+    caller: Annotated[Caller, requires(Action.ADD_ORGANIZATION)],
+    session: Session,
+    body: OrganizationIn,
+    response: Response,
 ) -> OrganizationOut:
     """Add an organization to the program's directory."""
-    return organization_out(await add_organization(session, caller, body.model_dump(mode="json")))
+    return _tagged(response, organization_out(await add_organization(session, caller, body.model_dump(mode="json"))))
 
 
 @router.get("/organizations/{organization_id}", responses=documented(404))
-async def read_organization(caller: Reader, session: Session, organization_id: UUID) -> OrganizationOut:
+async def read_organization(
+    caller: Reader, session: Session, organization_id: UUID, response: Response
+) -> OrganizationOut:
     """One organization."""
-    return organization_out(await get_entry(session, caller, Organization, organization_id))
+    return _tagged(response, organization_out(await get_entry(session, caller, Organization, organization_id)))
+
+
+@router.patch("/organizations/{organization_id}", responses=CHANGING)
+async def edit_organization(
+    caller: Editor,
+    session: Session,
+    organization_id: UUID,
+    version: IfMatch,
+    body: OrganizationChange,
+    response: Response,
+) -> OrganizationOut:
+    """Change what an organization says of itself, if nobody changed it since you read it."""
+    facts = body.model_dump(mode="json", exclude_unset=True)
+    changed = await change_organization(session, caller, organization_id, version, facts)
+    return _tagged(response, organization_out(changed))
 
 
 @router.get("/organizations")
@@ -249,15 +324,25 @@ async def list_organizations(
 
 
 @router.post("/locations", status_code=201)
-async def create_location(caller: Editor, session: Session, body: LocationIn) -> LocationOut:
+async def create_location(caller: Editor, session: Session, body: LocationIn, response: Response) -> LocationOut:
     """Add a location of an organization."""
-    return location_out(await add_location(session, caller, body.model_dump()), caller)
+    return _tagged(response, location_out(await add_location(session, caller, body.model_dump()), caller))
 
 
 @router.get("/locations/{location_id}", responses=documented(404))
-async def read_location(caller: Reader, session: Session, location_id: UUID) -> LocationOut:
+async def read_location(caller: Reader, session: Session, location_id: UUID, response: Response) -> LocationOut:
     """One location, without its place where that is masked from the caller."""
-    return location_out(await get_entry(session, caller, Location, location_id), caller)
+    return _tagged(response, location_out(await get_entry(session, caller, Location, location_id), caller))
+
+
+@router.patch("/locations/{location_id}", responses=CHANGING)
+async def edit_location(
+    caller: Editor, session: Session, location_id: UUID, version: IfMatch, body: LocationChange, response: Response
+) -> LocationOut:
+    """Change where a location is: its openings move with it. A masked one only its own organization changes."""
+    facts = body.model_dump(exclude_unset=True)
+    changed = await change_location(session, caller, location_id, version, facts)
+    return _tagged(response, location_out(changed, caller))
 
 
 @router.get("/locations")
@@ -275,15 +360,26 @@ async def list_locations(
 
 
 @router.post("/services", status_code=201)
-async def create_service(caller: Editor, session: Session, body: ServiceIn) -> ServiceOut:
+async def create_service(caller: Editor, session: Session, body: ServiceIn, response: Response) -> ServiceOut:
     """Add a service of an organization, at one of its locations if it has one."""
-    return ServiceOut.model_validate(await add_service(session, caller, body.model_dump()))
+    return _tagged(response, ServiceOut.model_validate(await add_service(session, caller, body.model_dump())))
 
 
 @router.get("/services/{service_id}", responses=documented(404))
-async def read_service(caller: Reader, session: Session, service_id: UUID) -> ServiceOut:
+async def read_service(caller: Reader, session: Session, service_id: UUID, response: Response) -> ServiceOut:
     """One service."""
-    return ServiceOut.model_validate(await get_entry(session, caller, Service, service_id))
+    return _tagged(response, ServiceOut.model_validate(await get_entry(session, caller, Service, service_id)))
+
+
+@router.patch("/services/{service_id}", responses=CHANGING)
+async def edit_service(
+    caller: Editor, session: Session, service_id: UUID, version: IfMatch, body: ServiceChange, response: Response
+) -> ServiceOut:
+    """Change a service. Its openings keep the terms they were published with, but move with it; when it is no longer
+    active they are withdrawn, and claims on them stand."""
+    facts = body.model_dump(exclude_unset=True)
+    changed = await change_service(session, caller, service_id, version, facts)
+    return _tagged(response, ServiceOut.model_validate(changed))
 
 
 @router.get("/services")

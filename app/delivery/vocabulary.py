@@ -140,6 +140,9 @@ KINDS: dict[str, Kind] = {
     "organization.added": Kind(Nothing, Action.READ_DIRECTORY, "An organization was added."),
     "location.added": Kind(Nothing, Action.READ_DIRECTORY, "A location was added."),
     "service.added": Kind(Nothing, Action.READ_DIRECTORY, "A service was added."),
+    "organization.changed": Kind(Nothing, Action.READ_DIRECTORY, "What it says of itself changed."),
+    "location.changed": Kind(Nothing, Action.READ_DIRECTORY, "It is elsewhere, or shown otherwise."),
+    "service.changed": Kind(Nothing, Action.READ_DIRECTORY, "What it says of itself, or where it is, changed."),
     "program.changed": Kind(Nothing, Action.READ_PROGRAM, "The program's policy, name or time zone changed."),
     # Never to whoever referred: they learn two things, and not when.
     "referral.made": Kind(Nothing, Action.WORK_REFERRAL, "Somebody was referred."),

@@ -46,6 +46,7 @@ class Organization(Base):
     promises_kept: Mapped[int] = mapped_column(server_default=text("0"))
     promises_broken: Mapped[int] = mapped_column(server_default=text("0"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    version: Mapped[int] = mapped_column(server_default=text("1"))
 
     __table_args__ = (
         ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
@@ -53,6 +54,11 @@ class Organization(Base):
         # A claim asks for these few.
         Index("ix_organizations_survivors", "program_id", "id", postgresql_where=text("serves_survivors")),
     )
+
+    @property
+    def organization_id(self) -> UUID:
+        """Its own: whoever may edit what is an organization's may edit what it says of itself."""
+        return self.id
 
 
 class Location(Base):
@@ -75,6 +81,7 @@ class Location(Base):
     country: Mapped[str | None]
     masked: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    version: Mapped[int] = mapped_column(server_default=text("1"))
 
     __table_args__ = (
         ForeignKeyConstraint(["program_id", "organization_id"], ["organizations.program_id", "organizations.id"]),
@@ -117,6 +124,7 @@ class Service(Base):
     required_documents: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))
     source_key: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    version: Mapped[int] = mapped_column(server_default=text("1"))
 
     __table_args__ = (
         ForeignKeyConstraint(["program_id", "organization_id"], ["organizations.program_id", "organizations.id"]),
@@ -170,15 +178,21 @@ async def add_service(session: AsyncSession, caller: Caller, facts: dict[str, An
     service = Service(program_id=caller.program_id, id=new_id(), **facts)
     await _organization(session, caller, service)
     if service.location_id is not None:
-        location = await session.get(Location, (caller.program_id, service.location_id))
-        if location is None or location.organization_id != service.organization_id:
-            raise Invalid.at("location_id", f"No location {service.location_id} of this organization.")
-        if service.serves_survivors and not location.masked:
-            raise Invalid.at("location_id", "A service for survivors is at a masked location, or at none.")
+        await location_of(session, service, service.location_id)
     session.add(service)
     await session.flush()
     await session.refresh(service)
     return service
+
+
+async def location_of(session: AsyncSession, service: Service, location_id: UUID) -> Location:
+    """A location where this service may be, which stays as it is until the transaction ends. Raises Invalid."""
+    location = await session.get(Location, (service.program_id, location_id), with_for_update={"read": True})
+    if location is None or location.organization_id != service.organization_id:
+        raise Invalid.at("location_id", f"No location {location_id} of this organization.")
+    if service.serves_survivors and not location.masked:
+        raise Invalid.at("location_id", "A service for survivors is at a masked location, or at none.")
+    return location
 
 
 async def _organization(session: AsyncSession, caller: Caller, entry: Location | Service) -> None:

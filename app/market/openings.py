@@ -85,7 +85,8 @@ async def publish(session: AsyncSession, caller: Caller, service_id: UUID, terms
     Raises Invalid for an unknown service, a service that isn't active, or a start beyond the program's immediacy
     window; Forbidden for a service of another organization.
     """
-    service = await session.get(Service, (caller.program_id, service_id))
+    # Locked as its location is below: whoever changes one of them waits, and then finds this opening to take along.
+    service = await session.get(Service, (caller.program_id, service_id), with_for_update={"read": True})
     if service is None:
         raise Invalid.at("service_id", f"No service {service_id} in this program.")
     if not caller.may(Action.PUBLISH, service):
@@ -128,10 +129,9 @@ async def _shown_location(session: AsyncSession, service: Service) -> Location |
     no search by distance can circle in on it."""
     if service.location_id is None:
         return None
-    location = await session.get(Location, (service.program_id, service.location_id))
-    organization = await session.get(Organization, (service.program_id, service.organization_id))
-    assert location is not None, "foreign keys hold"
-    assert organization is not None, "foreign keys hold"
+    at = (service.program_id, service.location_id)
+    location = await session.get_one(Location, at, with_for_update={"read": True})
+    organization = await session.get_one(Organization, (service.program_id, service.organization_id))
     return None if location.masked or organization.serves_survivors or service.serves_survivors else location
 
 
@@ -308,3 +308,18 @@ async def withdraw(session: AsyncSession, caller: Caller, opening_id: UUID) -> P
     if published.opening.withdrawn_at is not None:
         return published
     return await _write(session, published, withdrawn_at=published.as_of, version=published.opening.version + 1)
+
+
+async def withdraw_all(session: AsyncSession, program_id: UUID, service_id: UUID) -> None:
+    """Take every opening of a service off the board for good; claims on them stand."""
+    of_service = [Opening.program_id == program_id, Opening.service_id == service_id, Opening.withdrawn_at.is_(None)]
+    # In the order in which claims lock them.
+    locking = select(Opening.id).where(*of_service).order_by(Opening.id).with_for_update(key_share=True)
+    ids = list(await session.scalars(locking))
+    await expire_lapsed(session, program_id, ids)
+    await session.execute(
+        update(Opening)
+        .where(*of_service, Opening.id.in_(ids))
+        .values(withdrawn_at=now(), version=Opening.version + 1)
+        .execution_options(synchronize_session=False)
+    )

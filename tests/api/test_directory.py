@@ -21,7 +21,7 @@ PLACE = {
     "postal_code": "98109",
     "country": "US",
 }
-SECRETS = ["blue house", "47.62", "122.34", "Broad Street", "Floor 2", "Lake City", "98109"]
+SECRETS = ["blue house", "47.6205", "122.349", "Broad Street", "Floor 2", "Lake City", "98109"]
 
 
 async def refuge(program: Program, *, survivors: bool, masked: bool) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,0 +1,80 @@
+-- The directory is edited: what changed is told and stands in the trail, and openings follow.
+
+-- An organization's promises are counted on its row and are no change of it. The trail is read by more people than may
+-- know where a masked place is: it names what changed of one, and does not say it.
+CREATE FUNCTION directory_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+  before jsonb := to_jsonb(OLD);
+  after jsonb := to_jsonb(NEW);
+  hidden boolean := coalesce((before ->> 'masked')::boolean OR (after ->> 'masked')::boolean, false);
+BEGIN
+  INSERT INTO events (program_id, type, subject_id, data) VALUES (NEW.program_id, TG_ARGV[0], NEW.id, '{}');
+  INSERT INTO audit (program_id, actor, action, subject_id, detail)
+  SELECT NEW.program_id, current_actor(), TG_ARGV[0], NEW.id,
+         jsonb_object_agg(key, CASE WHEN hidden AND key <> 'masked' THEN '"(not shown)"' ELSE value END)
+    FROM jsonb_each(after - 'version') WHERE value IS DISTINCT FROM before -> key;
+  RETURN NULL;
+END $$
+;;
+CREATE TRIGGER organizations_changed AFTER UPDATE ON organizations FOR EACH ROW
+  WHEN ((NEW.name, NEW.description, NEW.website, NEW.email)
+        IS DISTINCT FROM (OLD.name, OLD.description, OLD.website, OLD.email))
+  EXECUTE FUNCTION directory_changed('organization.changed')
+;;
+CREATE TRIGGER locations_changed AFTER UPDATE ON locations FOR EACH ROW WHEN (NEW IS DISTINCT FROM OLD)
+  EXECUTE FUNCTION directory_changed('location.changed')
+;;
+CREATE TRIGGER services_changed AFTER UPDATE ON services FOR EACH ROW WHEN (NEW IS DISTINCT FROM OLD)
+  EXECUTE FUNCTION directory_changed('service.changed')
+;;
+-- An opening has its place from its service's location, and is shown with the names of both and of its organization.
+-- When one of these changes, every opening that can still be shown is at a new version, so that every board shows it
+-- anew; and one that is over keeps no place that was masked since.
+CREATE FUNCTION openings_follow() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+  concerned uuid[];
+BEGIN
+  -- In the order in which claims lock them.
+  SELECT array_agg(o.id) INTO concerned FROM (
+    SELECT id FROM openings
+     WHERE program_id = NEW.program_id
+       AND service_id IN (SELECT s.id FROM services s WHERE s.program_id = NEW.program_id
+                             AND NEW.id = CASE TG_TABLE_NAME WHEN 'services' THEN s.id
+                                                             WHEN 'locations' THEN s.location_id
+                                                             ELSE s.organization_id END)
+     ORDER BY id FOR NO KEY UPDATE) o;
+  UPDATE openings o
+     SET version = o.version + 1,
+         latitude = CASE WHEN NOT o.confidential THEN l.latitude END,
+         longitude = CASE WHEN NOT o.confidential THEN l.longitude END
+    FROM services s
+    LEFT JOIN locations l ON l.program_id = s.program_id AND l.id = s.location_id AND NOT l.masked
+   WHERE o.program_id = NEW.program_id AND o.id = ANY (concerned)
+     AND s.program_id = o.program_id AND s.id = o.service_id
+     AND (o.withdrawn_at IS NULL AND coalesce(o.ends_at > statement_timestamp(), true)
+          OR o.latitude IS NOT NULL AND l.latitude IS NULL);
+  RETURN NULL;
+END $$
+;;
+CREATE TRIGGER organizations_followed AFTER UPDATE OF name ON organizations FOR EACH ROW
+  WHEN (NEW.name <> OLD.name) EXECUTE FUNCTION openings_follow()
+;;
+CREATE TRIGGER locations_followed AFTER UPDATE OF latitude, longitude, masked, city ON locations FOR EACH ROW
+  WHEN ((NEW.latitude, NEW.longitude, NEW.masked, NEW.city)
+        IS DISTINCT FROM (OLD.latitude, OLD.longitude, OLD.masked, OLD.city))
+  EXECUTE FUNCTION openings_follow()
+;;
+CREATE TRIGGER services_followed AFTER UPDATE OF name, location_id ON services FOR EACH ROW
+  WHEN ((NEW.name, NEW.location_id) IS DISTINCT FROM (OLD.name, OLD.location_id))
+  EXECUTE FUNCTION openings_follow()
+;;
+REVOKE ALL ON FUNCTION directory_changed, openings_follow FROM PUBLIC
+;;
+-- Whose an entry is, its category and whether it serves survivors never change: openings and claims have it from here.
+GRANT UPDATE (name, description, website, email, version) ON organizations TO openberth_app
+;;
+GRANT UPDATE (name, location_type, latitude, longitude, address_1, address_2, city, state_province, postal_code, country,
+  masked, version) ON locations TO openberth_app
+;;
+GRANT UPDATE (location_id, name, description, status, hud_project_type, eligibility_description, minimum_age,
+  maximum_age, languages, attributes, phones, schedules, required_documents, version) ON services TO openberth_app
