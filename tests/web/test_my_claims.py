@@ -77,7 +77,7 @@ async def test_confirmed_it_shows_the_way(worker: Worker) -> None:
 async def test_a_masked_place_is_shown_to_nobody(worker: Worker) -> None:
     town = worker.town
     owner = {"organization_id": str(town.provider_id)}
-    place = {"address_1": "7 Hidden Lane", "city": "Tacoma", "latitude": 47.2529, "longitude": -122.4443, "masked": True}
+    place = {"address_1": "7 Hidden Lane", "city": "Tacoma", "latitude": 47.2529, "longitude": -122.44, "masked": True}
     location = await town.made("/v1/locations", owner | place)
     service = await town.service(location_id=location["id"])
     [claim] = await worker.claims(await town.opening(service=service))
