@@ -28,6 +28,10 @@ from app.api.fields import (
 from app.api.routing import face
 from app.dependencies import IfMatch, Session, etag, requires
 from app.market.directory import (
+    MOST_LINES,
+    MOST_PHONES,
+    PHONE_EXTENSION,
+    PHONE_NUMBER,
     Location,
     Organization,
     Service,
@@ -166,16 +170,15 @@ _WHERE = (
 
 
 def location_out(location: Location, caller: Caller) -> LocationOut:
-    """The location as this caller may see it: a masked one only its own organization sees whole."""
-    hidden = location.masked and location.organization_id != caller.organization_id
-    return LocationOut.model_validate(vars(location) | (dict.fromkeys(_WHERE) if hidden else {}))
+    """The location as this caller may see it."""
+    return LocationOut.model_validate(vars(location) | ({} if location.shown_to(caller) else dict.fromkeys(_WHERE)))
 
 
 class Phone(In):
     """HSDS `phone`: a number to call."""
 
-    number: Annotated[str, Field(pattern=r"^\+?[0-9][0-9 ().-]{1,28}$", examples=["+1 206 555 0100"])]
-    extension: Annotated[str | None, Field(pattern=r"^[0-9]{1,10}$")] = None
+    number: Annotated[str, Field(pattern=PHONE_NUMBER, examples=["+1 206 555 0100"])]
+    extension: Annotated[str | None, Field(pattern=PHONE_EXTENSION)] = None
     description: Line | None = None
 
 
@@ -209,9 +212,9 @@ class ServiceFacts(In):
     maximum_age: Age | None = None
     languages: Languages = []
     attributes: Attributes = {}
-    phones: Annotated[list[Phone], Field(max_length=10)] = []
-    schedules: Annotated[list[Schedule], Field(max_length=20)] = []
-    required_documents: Annotated[list[RequiredDocument], Field(max_length=20)] = []
+    phones: Annotated[list[Phone], Field(max_length=MOST_PHONES)] = []
+    schedules: Annotated[list[Schedule], Field(max_length=MOST_LINES)] = []
+    required_documents: Annotated[list[RequiredDocument], Field(max_length=MOST_LINES)] = []
 
     @model_validator(mode="after")
     def _ages(self) -> "ServiceFacts":

@@ -92,6 +92,18 @@ class Location(Base):
         Index(None, "program_id", "organization_id"),
     )
 
+    def shown_to(self, caller: Caller) -> bool:
+        """Whether the caller may know where it is: a masked one only its own organization sees whole."""
+        return not self.masked or self.organization_id == caller.organization_id
+
+
+STATUSES = ("active", "inactive", "temporarily closed", "defunct")
+"""What a service can be (HSDS `service.status`). Only an active one has openings."""
+PHONE_NUMBER = r"^\+?[0-9][0-9 ().-]{1,28}$"
+PHONE_EXTENSION = r"^[0-9]{1,10}$"
+MOST_PHONES, MOST_LINES = 10, 20
+"""How many phones a service has at most, and how many schedules or required documents."""
+
 
 class Service(Base):
     """What is provided (HSDS `service`). Its attributes are where each of its openings starts from.

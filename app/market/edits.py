@@ -21,7 +21,7 @@ async def change_organization(
 
     Raises NotFound, Forbidden, PreconditionFailed.
     """
-    await _mine(session, caller, Organization, organization_id)
+    await editable(session, caller, Organization, organization_id)
     if "name" in facts:
         # Its openings show it. They come first, as for whoever counts its promises: so no two wait for each other.
         await _lock(session, Opening.program_id == caller.program_id, Opening.organization_id == organization_id)
@@ -38,8 +38,6 @@ async def change_location(
     where they are served, stays masked. Raises NotFound, Forbidden, PreconditionFailed, Invalid.
     """
     location = await _locked(session, caller, Location, location_id, version)
-    if location.masked and location.organization_id != caller.organization_id:
-        raise Forbidden("Only its own organization changes a place that is not shown to others.")
     if location.masked and facts.get("masked") is False:
         organization = await session.get_one(Organization, (caller.program_id, location.organization_id))
         here = select(Service.id).where(
@@ -70,20 +68,28 @@ async def change_service(
     return service
 
 
-async def _mine(session: AsyncSession, caller: Caller, kind: type[Entry], entry_id: UUID) -> Entry:
+async def editable(session: AsyncSession, caller: Caller, kind: type[Entry], entry_id: UUID) -> Entry:
     """An entry that the caller may change. Raises NotFound, Forbidden."""
     entry = await get_entry(session, caller, kind, entry_id)
+    _require_editable(caller, entry)
+    return entry
+
+
+def _require_editable(caller: Caller, entry: Organization | Location | Service) -> None:
     if not caller.may(Action.EDIT_DIRECTORY, entry):
         raise Forbidden("You can change the directory of your own organization only.")
-    return entry
+    if isinstance(entry, Location) and not entry.shown_to(caller):
+        raise Forbidden("Only its own organization changes a place that is not shown to others.")
 
 
 async def _locked(
     session: AsyncSession, caller: Caller, kind: type[Entry], entry_id: UUID, version: int | None
 ) -> Entry:
     """An entry that the caller may change, locked. Raises NotFound, Forbidden, PreconditionFailed."""
-    entry = await _mine(session, caller, kind, entry_id)
+    entry = await editable(session, caller, kind, entry_id)
     await session.refresh(entry, with_for_update={"key_share": True})
+    # It may have been masked meanwhile.
+    _require_editable(caller, entry)
     if version is not None and version != entry.version:
         raise PreconditionFailed(f"It is at version {entry.version} now. GET it again and apply your change to that.")
     return entry

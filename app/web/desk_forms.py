@@ -10,13 +10,12 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     Field,
-    TypeAdapter,
     ValidationError,
     ValidationInfo,
     model_validator,
 )
 
-from app.core.problems import BadRequest, Problem
+from app.core.problems import Problem
 from app.market.attributes import ATTRIBUTES, Answer
 from app.market.needs import When
 from app.market.openings import MAX_UNITS_TOTAL
@@ -71,17 +70,6 @@ class TermsForm(BaseModel):
 async def sent(request: Request) -> dict[str, str]:
     """A form's fields. None of ours takes a file."""
     return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
-
-
-_WAS = TypeAdapter(dict[str, str])
-
-
-def shown_before(fields: Mapping[str, str]) -> tuple[dict[str, str], int]:
-    """What a form showed before anybody typed, and of which version that was. Raises BadRequest."""
-    try:
-        return _WAS.validate_json(fields.get("was", "")), int(fields.get("version", ""))
-    except ValueError:
-        raise BadRequest("The form does not say what it was filled in for. Open it again.") from None
 
 
 def terms_of(fields: Mapping[str, str], zone: ZoneInfo) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from app.market.attributes import ATTRIBUTES
 from app.market.directory import Service
 from app.market.tables import Opening
 from app.market.vocabulary import Unit
-from app.web.desk_forms import USUAL_UNIT, filled_in, sent, shown_before, terms_of, wrong
+from app.web.desk_forms import USUAL_UNIT, filled_in, sent, terms_of, wrong
 from app.web.desk_view import last_opening, own_services
+from app.web.edited import edited
 from app.web.looker import Looker, looking
 from app.web.pages import page
 from app.web.routing import go, pages
@@ -118,23 +119,18 @@ async def change(request: Request, looker: Publisher, session: Session, opening_
     opening = await _own(session, looker, opening_id)
     chosen = await session.get_one(Service, (opening.program_id, opening.service_id))
     now = filled_in(opening, looker.zone)
-    was, version = shown_before(fields)
-    mine = {name: fields[name] for name in now if name in fields and fields[name].strip() != was.get(name)}
-    # What somebody else changed and this form did not is as they left it.
-    fields = now | mine
-    shown = {"services": [], "chosen": chosen, "opening": opening, "key": "", "was": now}
-    if mine and version != opening.version:
-        theirs = {name for name in now if now[name] != was.get(name)}
-        both = [(name, now[name], fields[name]) for name in now if name in mine or name in theirs]
-        return _form(request, 412, fields=fields, both=both, **shown)
+    edit = edited(fields, now, opening.version)
+    shown = {"services": [], "chosen": chosen, "opening": opening, "key": "", "was": now, "fields": edit.fields}
+    if edit.both:
+        return _form(request, 412, both=edit.both, **shown)
     try:
-        terms = terms_of(fields, looker.zone)
-        changed = {name: value for name, value in terms.items() if name in mine}
-        answered = {name: answer for name, answer in terms["attributes"].items() if f"is_{name}" in mine}
+        terms = terms_of(edit.fields, looker.zone)
+        changed = {name: value for name, value in terms.items() if name in edit.mine}
+        answered = {name: answer for name, answer in terms["attributes"].items() if f"is_{name}" in edit.mine}
         changed |= {"attributes": answered} if answered else {}
         if changed:
             async with session.begin_nested():
-                await openings.change(session, looker.caller, opening_id, version, changed)
+                await openings.change(session, looker.caller, opening_id, edit.version, changed)
     except (ValidationError, Problem) as error:
-        return _form(request, 422, fields=fields, errors=wrong(error), **shown)
+        return _form(request, 422, errors=wrong(error), **shown)
     return go(request, "/desk")

@@ -6,16 +6,18 @@ from uuid import uuid4
 from fastapi import Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field, ValidationError, model_validator
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.idempotency import Kept, begin, fingerprint, keep
 from app.access.roles import Action
 from app.core.problems import Problem
 from app.dependencies import Session
-from app.market.directory import add_location, add_service
+from app.market.directory import Location, add_location, add_service, list_entries
 from app.market.vocabulary import Category
 from app.web.desk_forms import sent, wrong
 from app.web.desk_view import own_services
-from app.web.inputs import Line, Maybe
+from app.web.directory import MOST, places
+from app.web.inputs import Line, Maybe, MaybeLine
 from app.web.looker import Looker, looking
 from app.web.pages import page
 from app.web.routing import go, pages
@@ -24,7 +26,6 @@ router = pages("desk")
 
 Editor = Annotated[Looker, looking(Action.EDIT_DIRECTORY)]
 
-MaybeLine = Annotated[Line | None, Maybe]
 WHERE = ("address_1", "city", "state_province", "postal_code", "latitude", "longitude")
 
 
@@ -48,15 +49,23 @@ class ServiceForm(BaseModel):
         return self
 
 
-def _form(request: Request, services: Any, status: int = 200, **values: Any) -> Response:
-    shown = {"errors": {}, "fields": {}, "categories": list(Category), "services": services} | values
+async def _form(request: Request, looker: Looker, session: AsyncSession, status: int = 200, **values: Any) -> Response:
+    own = Location.organization_id == looker.caller.organization_id
+    shown = {
+        "errors": {},
+        "fields": {},
+        "done": request.query_params.get("done") == "changed",
+        "categories": list(Category),
+        "services": await own_services(session, looker.caller),
+        "locations": places(await list_entries(session, looker.caller, Location, own, after=None, limit=MOST), looker),
+    } | values
     return page(request, "desk/service_form.html", status, **shown)
 
 
 @router.get("/desk/services/new")
 async def new(request: Request, looker: Editor, session: Session) -> Response:
     """The services there are, and a form for another."""
-    return _form(request, await own_services(session, looker.caller), key=str(uuid4()))
+    return await _form(request, looker, session, key=str(uuid4()))
 
 
 @router.post("/desk/services/new")
@@ -79,6 +88,5 @@ async def add(request: Request, looker: Editor, session: Session) -> Response:
                 await add_service(session, caller, own | form)
                 await keep(session, caller, key, Kept(303, b""))
     except (ValidationError, Problem) as error:
-        services = await own_services(session, caller)
-        return _form(request, services, 422, fields=fields, key=key, errors=wrong(error))
+        return await _form(request, looker, session, 422, fields=fields, key=key, errors=wrong(error))
     return go(request, "/desk/new")

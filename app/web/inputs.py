@@ -1,6 +1,7 @@
 """What a form's fields bring: text within bounds, fields left empty, lists typed with commas."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
@@ -25,6 +26,8 @@ Prose = Annotated[
 ]
 Maybe = BeforeValidator(filled)
 """A field that may be left empty: None then."""
+MaybeLine = Annotated[Line | None, Maybe]
+MaybeId = Annotated[UUID | None, Maybe]
 MaybeAge = Annotated[Annotated[int, Field(ge=0, le=130)] | None, Maybe]
 Languages = Annotated[list[str], Field(max_length=40), BeforeValidator(_listed), AfterValidator(check_languages)]
 """BCP 47 tags, typed with commas between them."""

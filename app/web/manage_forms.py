@@ -11,7 +11,6 @@ from pydantic import (
     BaseModel,
     EmailStr,
     Field,
-    HttpUrl,
     StringConstraints,
     ValidationError,
     model_validator,
@@ -22,22 +21,19 @@ from app.access.permissions import SCOPES
 from app.access.retention import LONGEST
 from app.access.roles import Role
 from app.core.problems import Problem
-from app.market.attributes import ATTRIBUTES
 from app.market.policy import CategoryRules, HoldRule, MarketPolicy
 from app.market.vocabulary import Category
 from app.program.rules import known_zone
-from app.web.inputs import Languages, Line, Maybe, MaybeAge, Prose
+from app.web.inputs import Line, Maybe
 from app.web.languages import DEFAULT, N_
 from app.web.pages import language_of
 
 Fields = Mapping[str, str | list[str]]
 
-
 Printable = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300, pattern=r"^[!-~]+$")]
 Slug = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
 ]
-MaybeLine = Annotated[Line | None, Maybe]
 Email = Annotated[EmailStr, Field(max_length=320)]
 
 
@@ -56,58 +52,6 @@ class PersonChangeForm(BaseModel):
     name: Line
     role: Role
     organization_id: UUID
-
-
-class OrganizationForm(BaseModel):
-    """An organization to add."""
-
-    name: Line
-    description: Prose = ""
-    website: Annotated[Annotated[HttpUrl, Field(max_length=500)] | None, Maybe] = None
-    email: Annotated[Annotated[EmailStr, Field(max_length=254)] | None, Maybe] = None
-    serves_survivors: bool = False
-
-
-class LocationForm(BaseModel):
-    """A location to add to an organization."""
-
-    address_1: MaybeLine = None
-    city: MaybeLine = None
-    state_province: MaybeLine = None
-    postal_code: MaybeLine = None
-    latitude: Annotated[Annotated[float, Field(ge=-90, le=90)] | None, Maybe] = None
-    longitude: Annotated[Annotated[float, Field(ge=-180, le=180)] | None, Maybe] = None
-    masked: bool = False
-
-    @model_validator(mode="after")
-    def _whole_point(self) -> "LocationForm":
-        if (self.latitude is None) != (self.longitude is None):
-            raise ValueError("give latitude and longitude together, or neither")
-        return self
-
-
-class ServiceForm(BaseModel):
-    """A service to add to an organization. What is ticked is answered yes, and all else is not known."""
-
-    name: Line
-    category: Category
-    location_id: Annotated[UUID | None, Maybe] = None
-    description: Prose = ""
-    serves_survivors: bool = False
-    minimum_age: MaybeAge = None
-    maximum_age: MaybeAge = None
-    languages: Languages = []
-    attributes: list[Annotated[str, Field(max_length=60)]] = []
-
-    @model_validator(mode="after")
-    def _sensible(self) -> "ServiceForm":
-        if self.minimum_age is not None and self.maximum_age is not None and self.minimum_age > self.maximum_age:
-            raise ValueError("the youngest age is above the oldest")
-        return self
-
-    def facts(self) -> dict[str, Any]:
-        """The service as the directory takes it."""
-        return self.model_dump() | {"attributes": {name: "yes" for name in self.attributes if name in ATTRIBUTES}}
 
 
 class KeyForm(BaseModel):

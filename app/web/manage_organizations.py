@@ -1,4 +1,4 @@
-"""Organizations, and their locations and services: list them, add to them."""
+"""Organizations, and their locations and services: list them, add to them. Changing them is in app/web/directory.py."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -23,17 +23,16 @@ from app.market.directory import (
     list_entries,
 )
 from app.market.vocabulary import Category
+from app.web.directory import MOST, places
+from app.web.directory_forms import LocationForm, NewOrganizationForm, NewServiceForm
 from app.web.looker import Looker, looking
 from app.web.manage import PAGE, managed
-from app.web.manage_forms import LocationForm, OrganizationForm, ServiceForm, sent, wrong
+from app.web.manage_forms import sent, wrong
 from app.web.routing import go, pages
 
 router = pages("manage")
 
 Manager = Annotated[Looker, looking(Action.ADD_ORGANIZATION)]
-
-MOST = 500
-"""Locations and services of an organization that its page shows."""
 
 
 @router.get("/manage/organizations")
@@ -62,7 +61,7 @@ async def create_organization(request: Request, looker: Manager, session: Sessio
     """Add an organization."""
     fields = await sent(request)
     try:
-        facts = OrganizationForm.model_validate(fields).model_dump(mode="json")
+        facts = NewOrganizationForm.model_validate(fields).model_dump(mode="json")
     except ValidationError as error:
         return await _list(request, looker, session, fields=fields, errors=wrong(request, error))
     added = await add_organization(session, looker.caller, facts)
@@ -91,18 +90,12 @@ async def _show(
         organization=organization,
         locations=locations,
         services=services,
-        places={each.id: place(each) for each in locations},
+        places=places(locations, looker),
         categories=list(Category),
         attributes=list(ATTRIBUTES),
         sent_form=form,
         **shown,
     )
-
-
-def place(location: Location) -> str:
-    """What to call a location by: its name and where it is, as far as it says."""
-    parts = (location.name, location.address_1, location.city, location.postal_code)
-    return ", ".join(part for part in parts if part) or str(location.id)
 
 
 @router.post("/manage/organizations/{organization_id}/locations")
@@ -123,7 +116,7 @@ async def create_service(request: Request, looker: Manager, session: Session, or
     """Add a service to an organization."""
     fields = await sent(request, "attributes")
     try:
-        facts = ServiceForm.model_validate(fields).facts()
+        facts = NewServiceForm.model_validate(fields).facts()
         await add_service(session, looker.caller, facts | {"organization_id": organization_id})
     except (ValidationError, Problem) as error:
         said = wrong(request, error)

@@ -13,6 +13,7 @@ from app.web import (
     desk_claims,
     desk_publish,
     desk_services,
+    directory,
     home,
     invitation,
     manage,
@@ -51,6 +52,7 @@ PAGES = (
     desk_claims,
     desk_publish,
     desk_services,
+    directory,
     # Before one claim: `/claims/past` is no claim's id.
     my_claims,
     my_claims_person,

@@ -124,6 +124,14 @@ DECLINE_REASON: Mapping[str, str] = {
     "accessibility": N_("Not accessible to this person"),
 }
 
+SERVICE_STATUS: Mapping[str, str] = {
+    "active": N_("It is open"),
+    "inactive": N_("Not open now"),
+    "temporarily closed": N_("Closed for a while"),
+    "defunct": N_("Closed for good"),
+}
+"""What a service is, by its HSDS status."""
+
 ROLE: Mapping[str, str] = {
     "provider": N_("Provider staff"),
     "case_manager": N_("Case manager"),
@@ -185,6 +193,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "outcome": OUTCOME,
     "off_board": OFF_BOARD,
     "decline_reason": DECLINE_REASON,
+    "service_status": SERVICE_STATUS,
     "role": ROLE,
     "consent_state": STATE,
     "kind": KIND,
