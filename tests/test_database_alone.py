@@ -1,6 +1,7 @@
 """The database keeps the promises by itself: what its owner may not do either, with no Python above it."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from itertools import product
 
@@ -270,6 +271,72 @@ async def test_what_is_added_to_the_directory_leaves_its_trace(ledger: Ledger) -
     assert await ledger.trace(ledger.service_id) == (["service.added"], ["service.added"])
 
 
+CHANGES = {
+    "organizations": ("description = 'Beds'", {"description": "Beds"}),
+    "locations": ("city = 'Ravenna', masked = true", {"city": "(not shown)", "masked": True}),
+    "services": ("status = 'inactive', minimum_age = 18", {"status": "inactive", "minimum_age": 18}),
+}
+"""A change of each table of the directory, and what the trail says of it."""
+
+
+@pytest.mark.parametrize("table", CHANGES)
+async def test_a_change_of_the_directory_leaves_its_event_and_its_entry(ledger: Ledger, table: str) -> None:
+    location_id = new_id()
+    await ledger.run(
+        "INSERT INTO locations (program_id, id, organization_id, location_type) VALUES ($1, $2, $3, 'physical')",
+        location_id,
+        ledger.organization_id,
+    )
+    ids = {"organizations": ledger.organization_id, "locations": location_id, "services": ledger.service_id}
+    changes, said = CHANGES[table]
+    # The second time nothing is otherwise than it was.
+    for _ in range(2):
+        await ledger.run(f"UPDATE {table} SET {changes} WHERE program_id = $1 AND id = $2", ids[table])
+    one = table.removesuffix("s")
+    assert await ledger.trace(ids[table]) == ([f"{one}.added", f"{one}.changed"],) * 2
+    detail = await ledger.value(
+        "SELECT detail FROM audit WHERE program_id = $1 AND subject_id = $2 ORDER BY id DESC", ids[table]
+    )
+    assert json.loads(detail) == said
+    told = await ledger.value("SELECT data FROM events WHERE program_id = $1 AND type = $2", f"{one}.changed")
+    assert json.loads(told) == {}
+
+
+PLACED = {"latitude": "47.6", "longitude": "-122.3"}
+OVER = {"withdrawn": {"withdrawn_at": "now()"}, "ended": {"ends_at": "now() - interval '1 s'"}}
+
+
+@pytest.mark.parametrize("over", OVER.values(), ids=OVER)
+async def test_openings_follow_a_change_made_by_hand(ledger: Ledger, over: dict[str, str]) -> None:
+    location_id = new_id()
+    await ledger.run(
+        "INSERT INTO locations (program_id, id, organization_id, location_type, latitude, longitude)"
+        " VALUES ($1, $2, $3, 'physical', 47.6, -122.3)",
+        location_id,
+        ledger.organization_id,
+    )
+    await ledger.run("UPDATE services SET location_id = $2 WHERE program_id = $1", location_id)
+    open_, over_ = await ledger.opening(2, **PLACED), await ledger.opening(2, **PLACED | over)
+    claim = await ledger.claim(open_)
+
+    async def points() -> list[tuple[object, ...]]:
+        question = "SELECT id, latitude, version FROM openings WHERE program_id = $1"
+        rows = {row["id"]: row for row in await ledger.connection.fetch(question, ledger.program_id)}
+        return [(rows[id]["latitude"], rows[id]["version"]) for id in (open_, over_)]
+
+    await ledger.run("UPDATE locations SET city = 'Ravenna' WHERE program_id = $1")
+    await ledger.run("UPDATE services SET name = 'Beds' WHERE program_id = $1")
+    await ledger.run("UPDATE organizations SET name = 'A house' WHERE program_id = $1")
+    assert await points() == [(47.6, 4), (47.6, 1)]
+    await ledger.run("UPDATE locations SET masked = true WHERE program_id = $1")
+    assert await points() == [(None, 5), (None, 2)]
+    # What changed of the place stands in the trail once, at the place.
+    assert (await ledger.trace(open_))[1] == ["opening.published"]
+    assert (await ledger.trace(open_))[0].count("opening.changed") == 5
+    await ledger.move(claim, "released")
+    assert await ledger.taken(open_) == 0
+
+
 async def test_promises_are_counted_from_what_became_of_claims(ledger: Ledger) -> None:
     opening = await ledger.opening(9)
     for state in ("arrived", "no_show"):
@@ -287,6 +354,9 @@ async def test_promises_are_counted_from_what_became_of_claims(ledger: Ledger) -
     )
     assert counted is not None
     assert tuple(counted) == (1, 2)
+    # They are no change of what the organization says of itself, and no board need show its openings anew.
+    assert await ledger.trace(ledger.organization_id) == (["organization.added"], ["organization.added"])
+    assert await ledger.value("SELECT version FROM openings WHERE program_id = $1 AND id = $2", opening) == 1
 
 
 async def test_a_decline_has_a_reason_and_nothing_else_has(ledger: Ledger) -> None:

@@ -1,17 +1,18 @@
 -- The directory is edited: what changed is told and stands in the trail, and openings follow.
 
 -- An organization's promises are counted on its row and are no change of it. The trail is read by more people than may
--- know where a masked place is: it names what changed of one, and does not say it.
+-- know where a masked place is, and it forgets nothing when a place is masked later: it names what changed of a
+-- location, and says of that only whether it is masked.
 CREATE FUNCTION directory_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   before jsonb := to_jsonb(OLD);
   after jsonb := to_jsonb(NEW);
-  hidden boolean := coalesce((before ->> 'masked')::boolean OR (after ->> 'masked')::boolean, false);
 BEGIN
   INSERT INTO events (program_id, type, subject_id, data) VALUES (NEW.program_id, TG_ARGV[0], NEW.id, '{}');
   INSERT INTO audit (program_id, actor, action, subject_id, detail)
   SELECT NEW.program_id, current_actor(), TG_ARGV[0], NEW.id,
-         jsonb_object_agg(key, CASE WHEN hidden AND key <> 'masked' THEN '"(not shown)"' ELSE value END)
+         coalesce(jsonb_object_agg(key, CASE WHEN TG_TABLE_NAME = 'locations' AND key <> 'masked' THEN '"(not shown)"'
+                                             ELSE value END), '{}')
     FROM jsonb_each(after - 'version') WHERE value IS DISTINCT FROM before -> key;
   RETURN NULL;
 END $$
@@ -29,7 +30,7 @@ CREATE TRIGGER services_changed AFTER UPDATE ON services FOR EACH ROW WHEN (NEW 
 ;;
 -- An opening has its place from its service's location, and is shown with the names of both and of its organization.
 -- When one of these changes, every opening that can still be shown is at a new version, so that every board shows it
--- anew; and one that is over keeps no place that was masked since.
+-- anew. One that is over moves along: else it would still tell a place that its service left, masked since.
 CREATE FUNCTION openings_follow() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   concerned uuid[];
@@ -52,7 +53,7 @@ BEGIN
    WHERE o.program_id = NEW.program_id AND o.id = ANY (concerned)
      AND s.program_id = o.program_id AND s.id = o.service_id
      AND (o.withdrawn_at IS NULL AND coalesce(o.ends_at > statement_timestamp(), true)
-          OR o.latitude IS NOT NULL AND l.latitude IS NULL);
+          OR o.latitude IS NOT NULL AND (o.latitude, o.longitude) IS DISTINCT FROM (l.latitude, l.longitude));
   RETURN NULL;
 END $$
 ;;

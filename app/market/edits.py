@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.callers import Caller
@@ -23,8 +23,10 @@ async def change_organization(
     """
     await editable(session, caller, Organization, organization_id)
     if "name" in facts:
-        # Its openings show it. They come first, as for whoever counts its promises: so no two wait for each other.
-        await _lock(session, Opening.program_id == caller.program_id, Opening.organization_id == organization_id)
+        # Its openings show it. They come first, as for whoever counts its promises: so no two wait for each other. And
+        # before them its services, so that no opening is published, claimed and declined meanwhile.
+        for kind in (Service, Opening):
+            await _lock(session, kind, caller.program_id, organization_id)
     organization = await _locked(session, caller, Organization, organization_id, version)
     return await _write(session, organization, facts)
 
@@ -95,9 +97,16 @@ async def _locked(
     return entry
 
 
-async def _lock(session: AsyncSession, *where: ColumnElement[bool]) -> None:
+async def _lock(
+    session: AsyncSession, kind: type[Service] | type[Opening], program_id: UUID, organization_id: UUID
+) -> None:
     # In the order in which claims lock them.
-    await session.execute(select(Opening.id).where(*where).order_by(Opening.id).with_for_update(key_share=True))
+    await session.execute(
+        select(kind.id)
+        .where(kind.program_id == program_id, kind.organization_id == organization_id)
+        .order_by(kind.id)
+        .with_for_update(key_share=True)
+    )
 
 
 async def _write(session: AsyncSession, entry: Entry, facts: dict[str, Any]) -> Entry:

@@ -45,7 +45,14 @@ async def lives(program: Program) -> None:
     await program.call("DELETE", f"/v1/watches/{watch['id']}")
     await program.made(f"/v1/openings/{opening['id']}/withdraw", {})
     await program.call("PATCH", "/v1/program", json={"name": "Another name"})
-    await program.made("/v1/locations", {"organization_id": str(program.provider_id)})
+    location = await program.made("/v1/locations", {"organization_id": str(program.provider_id)})
+    for entry in (
+        f"organizations/{program.provider_id}",
+        f"locations/{location['id']}",
+        f"services/{opening['service_id']}",
+    ):
+        renamed = await program.call("PATCH", f"/v1/{entry}", headers={"If-Match": "*"}, json={"name": "Another name"})
+        assert renamed.status_code == 200, renamed.text
     await _let_in(program)
     await _referred(program)
     await _hooked(program)
@@ -119,7 +126,7 @@ async def test_every_type_that_a_trigger_can_write_is_described(shared_database:
     )
     arguments = await connection.fetch(
         "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
-        " AND tgfoid IN ('leave_trace'::regproc, 'watches_changed'::regproc)"
+        " AND tgfoid IN ('leave_trace'::regproc, 'watches_changed'::regproc, 'directory_changed'::regproc)"
     )
     states = await connection.fetchval(
         "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_claims_state_known'"
