@@ -21,6 +21,7 @@ from app.delivery.terms import read_terms
 from app.dependencies import Session, desk_of, state_of
 from app.market.calls import Call, Wanted
 from app.market.claims import list_claims
+from app.market.decide import Reason
 from app.market.search import for_a_find, search
 from app.market.tables import Opening
 from app.web.board_cards import alternative_cards, moment
@@ -180,6 +181,7 @@ async def _refused(
         "items": items,
         "opening_id": lost[0] if len(wanted) == 1 and lost else None,
         "bundle": len(wanted) > 1,
+        "beaten": any(refused["reason"] == Reason.FULL for refused in answer["refused"]),
         "cards": alternative_cards(offered, terms, asked.need, asked.near, language_of(request)),
         "nonce": uuid4().hex[:8],
         "new_key": uuid4,

@@ -16,6 +16,7 @@ from app.market.clock import now
 from app.market.directory import Service
 from app.market.openings import Published
 from app.market.received import LATELY, Received, received
+from app.market.received import MOST as MOST_CLAIMS
 from app.market.tables import Opening
 
 MOST = 300
@@ -70,14 +71,16 @@ async def seen(session: AsyncSession, caller: Caller) -> dict[str, Any]:
         # What is over explains itself for a while, and as long as somebody is on it.
         or_(Opening.withdrawn_at.is_(None), Opening.withdrawn_at > now() - LATELY, Opening.units_taken > 0),
         or_(Opening.ends_at.is_(None), Opening.ends_at > now() - LATELY, Opening.units_taken > 0),
-        limit=MOST,
+        limit=MOST + 1,
     )
     services = await own_services(session, caller)
     names = {each.id: each.name for each in services}
-    shown = sorted((Shown(each, names[each.opening.service_id]) for each in found), key=lambda each: each.place)
+    shown = sorted((Shown(each, names[each.opening.service_id]) for each in found[:MOST]), key=lambda each: each.place)
     claims = await received(session, caller)
     return {
         "openings": shown,
+        "most_openings": MOST if len(found) > MOST else None,
+        "most_claims": MOST_CLAIMS if len(claims) >= MOST_CLAIMS else None,
         "services": services,
         "coming": [each for each in claims if each.coming],
         "here": [each for each in claims if each.state == "arrived"],

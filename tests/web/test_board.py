@@ -167,6 +167,7 @@ async def test_a_page_without_scripts_shows_the_same_alternatives(house: House, 
     refused = await sent(browser, "/board/claims?category=housing", form)
     assert refused.status_code == 409
     assert "<!doctype html>" in refused.text
+    assert "<h1>Somebody was first</h1>" in refused.text
     assert f'value="{other["id"]}.1"' in refused.text
 
 
@@ -236,6 +237,8 @@ async def test_a_safe_house_is_shown_as_the_api_shows_it_and_claimed_for_nobody(
     unasked = await sent(browser, "/board/claims?category=housing", {"key": str(uuid4())}, part=True)
     assert not ONE_TIME_CODE.search(unasked.text)
     assert "Safe house" in unasked.text
+    whole = await sent(browser, "/board/claims?category=housing", {"key": str(uuid4())})
+    assert "<h1>No place is held</h1>" in whole.text, "and nobody was first"
     before = await people(program)
     for response in (
         await claimed(browser, refuge),

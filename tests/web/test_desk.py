@@ -8,6 +8,8 @@ from playwright.async_api import expect
 from sqlalchemy import text
 
 from app.access.roles import Role
+from app.market import received
+from app.web import desk_view
 from tests.support import Program
 from tests.web.conftest import SignIn, Site, faults
 from tests.web.desk import RINGS, at_desk, confirmed, later, number, stale, state
@@ -116,6 +118,23 @@ async def test_what_the_worker_needs_is_shown_and_nothing_of_where(sign_in: Sign
     await expect(card).to_contain_text("Pets welcome")
     await expect(card).to_contain_text("Speaks Spanish")
     assert "47.6101" not in await page.content()
+
+
+async def test_a_desk_that_does_not_show_all_says_so(
+    sign_in: SignIn, town: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name in ((desk_view, "MOST"), (desk_view, "MOST_CLAIMS"), (received, "MOST")):
+        monkeypatch.setattr(module, name, 2)
+    openings = [await town.opening(2) for _ in range(2)]
+    await town.held(openings[0])
+    page = (await at_desk(sign_in)).page
+    assert "are shown" not in await page.inner_text("main")
+    third = await town.opening(2)
+    for opening in (openings[0], third):
+        await town.held(opening)
+    await expect(page.locator(".openings")).to_contain_text("The first 2 are shown")
+    await expect(page.locator(".coming")).to_contain_text("The newest 2 are shown")
+    await expect(page.locator("#openings > li")).to_have_count(2)
 
 
 async def test_two_desks_see_what_each_other_does(sign_in: SignIn, town: Program) -> None:
