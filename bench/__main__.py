@@ -25,6 +25,8 @@ f  what reaches a thousand sockets in each second of wall time, in bytes and mes
 g  claims/s over a thousand openings while a thousand sockets listen to all of them, beside none.
 h  the median of the board over HTTP, a hundred cards of a hundred thousand openings, beside that of the API's search
    for the same need and as many results.
+i  seconds from the end of a load of claims until the board in a browser, open all the while with a hundred cards, shows
+   what the database has, and changes no more.
 
 A run with any refused or broken request, or where the database's counts disagree with the answers, is an error.
 """
@@ -38,7 +40,7 @@ from typing import Annotated
 
 import typer
 
-from bench import growth, hot, live, pages, searching, spread, start
+from bench import browser, growth, hot, live, pages, searching, spread, start
 from bench.figures import Figure, table, write
 from bench.load import wrk_missing
 from bench.plan import BenchError, Plan, quick
@@ -53,6 +55,7 @@ MEASURES = {
     "f": live.measure,
     "g": live.measure_listening,
     "h": pages.measure,
+    "i": browser.measure,
 }
 NO_WRK = "wrk is not installed: it makes the load. On Debian or Ubuntu: apt-get install wrk"
 

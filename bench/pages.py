@@ -40,7 +40,7 @@ def measure(plan: Plan, folder: Path) -> list[Figure]:
         plan.say(f"h: publishing {plan.openings:,} openings of {plan.services:,} services")
         stage.run_file("city", services=plan.services, openings=plan.openings)
         stage.settle()
-        token = asyncio.run(_signed_in(stage))
+        token = asyncio.run(signed_in(stage))
         asker = _Asker(address, stage.key, token)
         asker.alternate(seconds=2)
         for nr in range(plan.rounds):
@@ -88,7 +88,7 @@ class _Asker:
         return body
 
 
-async def _signed_in(stage: Stage) -> str:
+async def signed_in(stage: Stage) -> str:
     """The session's token of a new case manager."""
     database = Database(stage.url, pool_size=1, as_owner=True)
     try:

@@ -69,6 +69,34 @@ CREATE TRIGGER services_followed AFTER UPDATE OF name, location_id ON services F
   WHEN ((NEW.name, NEW.location_id) IS DISTINCT FROM (OLD.name, OLD.location_id))
   EXECUTE FUNCTION openings_follow()
 ;;
+-- As in 2026_11_24_g_relay.sql, and besides: by other terms than now nothing could be claimed before, so whoever watches
+-- for what an opening has become, such as nearer or for pets too, is told.
+CREATE OR REPLACE FUNCTION openings_updated() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+  INSERT INTO events (program_id, type, subject_id, data)
+  SELECT n.program_id, opening_change(b, n), n.id, opening_facts(n) || jsonb_build_object('version_before', b.version, 'units_open_before',
+           CASE WHEN b.withdrawn_at IS NULL AND b.fresh_until > statement_timestamp()
+                 AND coalesce(b.ends_at > statement_timestamp(), true)
+                 AND (n.version = b.version OR
+                      (n.attributes, n.languages, n.minimum_age, n.maximum_age, n.starts_at, n.ends_at, n.latitude, n.longitude)
+                      IS NOT DISTINCT FROM
+                      (b.attributes, b.languages, b.minimum_age, b.maximum_age, b.starts_at, b.ends_at, b.latitude, b.longitude))
+                THEN b.units_total - b.units_taken ELSE 0 END)
+    FROM updated n JOIN before b ON b.program_id = n.program_id AND b.id = n.id
+   WHERE opening_change(b, n) IS NOT NULL;
+  -- One level down, it is a claim that moved the count, and the claim's own entry stands in the trail.
+  IF pg_trigger_depth() = 1 THEN
+    INSERT INTO audit (program_id, actor, action, subject_id, detail)
+    SELECT n.program_id, current_actor(), opening_change(b, n), n.id,
+           (SELECT jsonb_object_agg(key, value) FROM jsonb_each(to_jsonb(n) - 'on_earth')
+             WHERE value IS DISTINCT FROM to_jsonb(b) -> key)
+      FROM updated n JOIN before b ON b.program_id = n.program_id AND b.id = n.id
+     WHERE opening_change(b, n) IS NOT NULL;
+  END IF;
+  RETURN NULL;
+END $$
+;;
 REVOKE ALL ON FUNCTION directory_changed, openings_follow FROM PUBLIC
 ;;
 -- Whose an entry is, its category and whether it serves survivors never change: openings and claims have it from here.

@@ -49,7 +49,8 @@ class OpeningChanged(OpeningPublished):
     """The same after a change, whoever made it: the provider, a claim, or time."""
 
     units_open_before: Annotated[
-        int | None, Field(description="Units that could be claimed just before; 0 if it was off the board.")
+        int | None,
+        Field(description="Units that could be claimed just before; 0 if it was off the board, or its terms changed."),
     ] = None
     version_before: Annotated[int | None, Field(description="Where it differs, the terms changed.")] = None
 

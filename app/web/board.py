@@ -24,6 +24,7 @@ from app.web.board_cards import Card, alternative_cards, found_cards, language_n
 from app.web.board_need import Item, Sought, asked_of, known_choices, query_of
 from app.web.board_watches import watches_on
 from app.web.board_words import leading
+from app.web.distances import reaches
 from app.web.languages import Language
 from app.web.live import number_now
 from app.web.looker import Looker, looking
@@ -34,8 +35,6 @@ router = pages("board")
 
 SHOWN = 100
 """How many openings a page has at most: the best."""
-DISTANCES = (2, 5, 10, 25, 50)
-"""How far somebody may go, in km."""
 RECENT = 6
 """How many of those one claimed for last are offered to be picked."""
 
@@ -90,7 +89,7 @@ async def _choices(session: AsyncSession, looker: Looker, asked: Sought, languag
     names = sorted({*known.languages, *([need.language] if need.language else [])})
     return {
         "cities": list(known.cities),
-        "distances": DISTANCES,
+        "distances": reaches(looker.zone, need.within_km),
         "first_needs": first,
         "other_needs": [name for name in ATTRIBUTES if name not in first],
         "spoken": [(tag, language_name(language.tag, tag)) for tag in names],

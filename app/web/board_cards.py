@@ -9,7 +9,6 @@ from uuid import UUID
 
 from babel.dates import format_timedelta
 from babel.numbers import format_percent
-from babel.units import format_unit
 from markupsafe import Markup, escape
 
 from app.delivery.terms import Terms
@@ -41,7 +40,7 @@ class Card:
     starts_at: datetime | None
     ends_at: datetime | None
     confidential: bool
-    far: str
+    distance_km: float | None
     ago: str
     kept: str
     asked: list[str]
@@ -72,7 +71,7 @@ def _found_card(found: Found, need: Need, query: Markup, language: Language) -> 
         starts_at=row.starts_at if row.starts_at and row.starts_at > row.as_of else None,
         ends_at=row.ends_at,
         confidential=row.confidential,
-        far=far(found.distance_km, language),
+        distance_km=found.distance_km,
         ago=ago(language.tag, round(found.attested_minutes_ago)),
         kept=_percent(language.tag, round(found.honour_rate, 2)),
         **known(row.attributes, row.minimum_age, row.maximum_age, row.languages, need, language),
@@ -104,7 +103,7 @@ def alternative_cards(
                 starts_at=known_terms.starts_at,
                 ends_at=known_terms.ends_at,
                 confidential=each["confidential"],
-                far=far(each["distance_km"], language),
+                distance_km=each["distance_km"],
                 ago="",
                 kept="",
                 **known(
@@ -169,19 +168,6 @@ def _ages(minimum: int | None, maximum: int | None, language: Language) -> list[
     if minimum is not None:
         return [language.gettext("%s and older") % minimum]
     return [] if maximum is None else [language.gettext("Up to age %s") % maximum]
-
-
-def far(distance_km: float | None, language: Language) -> str:
-    """A distance in words, empty where it is not known."""
-    if distance_km is None:
-        return ""
-    return _far(language.tag, round(distance_km, 1) if distance_km < 10 else round(distance_km))
-
-
-# Babel reads its tables anew for each number it writes, and a hundred cards ask for the same few.
-@lru_cache(maxsize=4096)
-def _far(tag: str, distance_km: float) -> str:
-    return format_unit(distance_km, "length-kilometer", "short", locale=languages()[tag].locale)
 
 
 @lru_cache(maxsize=4096)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, format_time, format_timedelta
@@ -17,6 +18,7 @@ from app.access.site import POLICY
 from app.dependencies import LIMIT_HEADERS
 from app.web import words
 from app.web.assets import assets
+from app.web.distances import far
 from app.web.languages import COOKIE, Language, languages, spoken
 from app.web.looker import LOOKER, Looker
 
@@ -88,9 +90,9 @@ def _tongue(tag: str, locale: Locale) -> str:
         return tag
 
 
-def _clock(language: Language, looker: Looker | None) -> dict[str, Any]:
-    """The filters that depend on the program's time zone, given as functions of the page."""
-    zone = looker.zone if looker else UTC
+def _of_the_place(language: Language, looker: Looker | None) -> dict[str, Any]:
+    """What depends on the program's time zone: functions of the page that say when something is, and how far."""
+    zone = looker.zone if looker else ZoneInfo("UTC")
 
     def time_of(moment: datetime) -> str:
         return format_time(moment, "short", tzinfo=zone, locale=language.locale)
@@ -103,7 +105,10 @@ def _clock(language: Language, looker: Looker | None) -> dict[str, Any]:
     def day_of(moment: datetime) -> str:
         return format_date(moment.astimezone(zone), "medium", locale=language.locale)
 
-    return {"time_of": time_of, "moment_of": moment_of, "day_of": day_of}
+    def far_of(distance_km: float) -> str:
+        return far(distance_km, zone, language)
+
+    return {"time_of": time_of, "moment_of": moment_of, "day_of": day_of, "far": far_of}
 
 
 def render(request: Request, template: str, /, **values: Any) -> str:
@@ -117,7 +122,7 @@ def render(request: Request, template: str, /, **values: Any) -> str:
         "now": datetime.now(UTC),
         "appearance": chosen if chosen in APPEARANCES else None,
     }
-    return _environment(language.tag).get_template(template).render(shared | _clock(language, looker) | values)
+    return _environment(language.tag).get_template(template).render(shared | _of_the_place(language, looker) | values)
 
 
 def page(request: Request, template: str, /, status: int = 200, **values: Any) -> HTMLResponse:

@@ -61,6 +61,32 @@ async def test_what_was_open_all_along_is_no_news(lively: Program) -> None:
     assert len(await matches(lively)) == 1
 
 
+async def test_what_has_become_what_was_watched_for_is_news(lively: Program) -> None:
+    there = {"organization_id": str(lively.provider_id), "location_type": "physical"}
+    location = await lively.made("/v1/locations", there | {"latitude": 48.5, "longitude": -122.3}, Role.PROVIDER)
+    opening = await lively.opening(2, service=await lively.service(location_id=location["id"]))
+    await latest(lively)
+    by_terms = await watch(lively)
+    by_place = await watch(lively, {"category": "housing", "near": "47.6,-122.3", "within_km": 5})
+    any_match = {"If-Match": "*"}
+
+    async def change(path: str, body: dict[str, Any]) -> None:
+        response = await lively.call("PATCH", path, role=Role.PROVIDER, headers=any_match, json=body)
+        assert response.status_code == 200, response.text
+
+    await change(f"/v1/openings/{opening['id']}", {"hold_minutes": 30})
+    assert await matches(lively) == []
+    await change(f"/v1/openings/{opening['id']}", {"attributes": {"pets": "yes"}})
+    assert [each["watch_id"] for each in await matches(lively)] == [by_terms["id"]]
+    await change(f"/v1/locations/{location['id']}", {"latitude": 47.6, "longitude": -122.3})
+    assert {each["watch_id"] for each in await matches(lively)} == {by_terms["id"], by_place["id"]}
+    told = await matches(lively)
+    # By another name it is no other opening.
+    await change(f"/v1/locations/{location['id']}", {"city": "Seattle"})
+    await change(f"/v1/services/{opening['service_id']}", {"name": "Night beds"})
+    assert await matches(lively) == told
+
+
 async def test_a_stale_opening_that_is_attested_again_is_news(lively: Program) -> None:
     opening = await pets(lively, 5)
     await latest(lively)

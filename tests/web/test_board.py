@@ -78,7 +78,7 @@ async def test_a_city_is_a_place_and_a_masked_one_is_none(house: House, program:
     shown = (await browser.get("/board?near=ballard")).text
     assert '<option value="Ballard">' in shown
     assert "Hidden Hollow" not in shown
-    assert "0 km" in shown
+    assert "0 mi" in shown
     refused = await browser.get("/board?near=Nowhere")
     assert refused.status_code == 422
     assert "none of the cities here" in refused.text
@@ -231,7 +231,7 @@ async def test_a_safe_house_is_shown_as_the_api_shows_it_and_claimed_for_nobody(
     shown = (await browser.get(f"/board?near={SEATTLE}")).text
     card = shown[shown.index('class="card opening"') : shown.index("</form>", shown.index('class="card opening"'))]
     assert "Safe house" in card
-    assert " km" not in card
+    assert " mi<" not in card
     assert "Hidden Hollow" not in shown
     # Nobody who did not ask for one is sent there by "find me one": it is offered, as what it is.
     unasked = await sent(browser, "/board/claims?category=housing", {"key": str(uuid4())}, part=True)
