@@ -42,6 +42,7 @@ class Card:
     confidential: bool
     distance_km: float | None
     ago: str
+    attested_at: str
     kept: str
     asked: list[str]
     good: list[str]
@@ -73,6 +74,7 @@ def _found_card(found: Found, need: Need, query: Markup, language: Language) -> 
         confidential=row.confidential,
         distance_km=found.distance_km,
         ago=ago(language.tag, round(found.attested_minutes_ago)),
+        attested_at=row.attested_at.isoformat(timespec="seconds"),
         kept=_percent(language.tag, round(found.honour_rate, 2)),
         **known(row.attributes, row.minimum_age, row.maximum_age, row.languages, need, language),
         query=query,
@@ -105,6 +107,7 @@ def alternative_cards(
                 confidential=each["confidential"],
                 distance_km=each["distance_km"],
                 ago="",
+                attested_at="",
                 kept="",
                 **known(
                     known_terms.attributes,

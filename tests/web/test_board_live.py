@@ -72,6 +72,19 @@ async def test_something_new_moves_nothing_and_comes_when_it_is_asked_for(sign_i
     assert await page.evaluate("document.activeElement.id") == "board-title"
 
 
+async def test_what_was_attested_lately_is_so_no_longer_after_a_while(sign_in: SignIn, town: Program) -> None:
+    opening = await town.opening(2)
+    page = (await sign_in(locale="es-MX")).page
+    await page.clock.install()
+    await live(page)
+    ago = page.locator(f"{card(opening)} [data-part=ago]")
+    await expect(ago).to_have_text("Verificado ahora mismo")
+    await page.clock.fast_forward("12:30")
+    await expect(ago).to_have_text("Verificado hace 12 minutos")
+    await town.made(f"/v1/openings/{opening['id']}/attest", {})
+    await expect(ago).to_have_text("Verificado ahora mismo")
+
+
 async def test_however_often_something_else_is_asked_for_there_is_one_stream(sign_in: SignIn, town: Program) -> None:
     opening = await town.opening(2, service=await town.service(attributes={"pets": "yes"}))
     page = (await sign_in()).page

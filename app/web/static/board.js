@@ -138,6 +138,17 @@ function tick() {
 setInterval(tick, 1000);
 tick();
 
+/** How long ago each place was attested: what stands there was true when it was sent. */
+function age() {
+  const words = new Intl.RelativeTimeFormat(document.documentElement.lang);
+  for (const each of document.querySelectorAll("[data-part=ago] time")) {
+    const seconds = (now() - Date.parse(each.dateTime)) / 1000;
+    const [unit, size] = [["day", 86_400], ["hour", 3600], ["minute", 60]].find(([, size]) => seconds >= size) ?? [];
+    if (unit) each.textContent = list().dataset.attested.replace("%s", words.format(-Math.round(seconds / size), unit));
+  }
+}
+setInterval(age, 30_000);
+
 // ---- Presses and focus.
 
 document.addEventListener("click", (event) => {
