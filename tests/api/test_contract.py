@@ -51,7 +51,7 @@ class Contract:
     session: requests.Session
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def contract(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Contract]:
     async with clone() as url:
         owner = Database(url, pool_size=2, as_owner=True)

@@ -23,7 +23,7 @@ class Servers:
     there: Served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def servers(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Servers]:
     """Two processes. Each has no more connections than a pool may be small."""
     logs = tmp_path_factory.mktemp("live")
@@ -41,7 +41,7 @@ async def lively(servers: Servers) -> Program:
     return await new_program(servers.here)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def office(clone: Clone) -> AsyncIterator[Office]:
     """An application in this process, over a database in which nobody sends webhooks but whom a test starts."""
     async with clone() as url, opened(url) as office:

@@ -57,7 +57,7 @@ class Servers:
     both: tuple[Served, Served]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def servers(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Servers]:
     """Two server processes over a database of their own, for all races."""
     logs: Path = tmp_path_factory.mktemp("servers")
