@@ -21,7 +21,7 @@ from app.delivery.webhooks.courier import Courier
 from app.delivery.webhooks.patience import Patience
 from app.main import create_app
 from app.worker import supervise
-from tests.support import MASTER_KEYS, House, Program, new_program
+from tests.support import MASTER_KEYS, PUBLIC_URL, House, Program, new_program
 
 HASTY = Patience(
     first=timedelta(milliseconds=30),
@@ -77,7 +77,13 @@ async def _running(*loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Office]:
     """An office over the database at `url`."""
-    settings = Settings(database_url=url, pool_size=6, master_keys=SecretStr(MASTER_KEYS), allow_local_webhooks=True)
+    settings = Settings(
+        database_url=url,
+        pool_size=6,
+        master_keys=SecretStr(MASTER_KEYS),
+        allow_local_webhooks=True,
+        public_url=PUBLIC_URL,
+    )
     app = create_app(settings, loops=False)
     owner = Database(url, pool_size=2, as_owner=True)
     async with app.router.lifespan_context(app):

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from app.access.roles import Role
+from tests.browser import Browser, joined
 from tests.live.office import Office, Partner, numbered, partner_of, stir
 from tests.live.receiver import OK, Received, Receiver, answering, receiving
 from tests.support import Program
@@ -87,6 +89,26 @@ async def test_without_anything_to_send_the_end_of_its_key_is_noticed_too(office
             await session.execute(text("SELECT revoke_key(:id)"), {"id": partner.key_id})
         found = await off(partner.program, webhook)
         assert found["off_because"] == "caller_ended"
+
+
+async def test_a_persons_outlives_their_session_and_ends_with_their_access(office: Office, partner: Partner) -> None:
+    program = partner.program
+    browser = Browser(office.house)
+    person = await joined(browser, program, Role.PROGRAM_MANAGER)
+    async with receiving() as receiver, office.sending():
+        webhook = await browser.done("/v1/webhooks", {"url": receiver.url, "types": ["opening.published"]}, 201)
+        await browser.done("/v1/sign-out")
+        assert not await browser.signed_in()
+        opening = await program.opening(1)
+        await receiver.until(lambda me: [each.event["subject"] for each in me.accepted] == [opening["id"]])
+        ended = await program.call("POST", f"/v1/people/{person.id}/end")
+        assert ended.status_code == 200, ended.text
+        found = await off(program, webhook)
+        assert found["off_because"] == "caller_ended"
+        await stir(partner, 1, 0)
+        await numbered(partner, 2, "opening.published")
+        await asyncio.sleep(0.3)
+    assert len(receiver.received) == 1
 
 
 async def test_what_its_caller_may_not_see_any_more_is_withheld(office: Office, partner: Partner) -> None:
