@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Annotated, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from fastapi import Request
@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 
 from app.access import keys
+from app.access.idempotency import Kept, begin, fingerprint, keep
 from app.access.permissions import SCOPES
 from app.access.roles import Action, Role
 from app.core.database import when_committed
@@ -49,19 +50,31 @@ async def _list(
         names=dict(organizations),
         roles=ROLES,
         scopes=list(SCOPES),
+        nonce=str(uuid4()),
         **shown,
     )
 
 
 @router.post("/manage/keys")
 async def create_key(request: Request, looker: Maker, session: Session) -> Response:
-    """Make a key. It is shown on this answer alone."""
+    """Make a key. It is shown on this answer alone.
+
+    A form sent twice, by a double tap or a shaky network, makes one: the later answer, which is the one that is seen,
+    has a new secret of it.
+    """
     fields = await sent(request, "scopes")
+    nonce = str(fields.get("nonce", ""))[:255] or str(uuid4())
     try:
         form = KeyForm.model_validate(fields)
         keys.refuse_operator(form.role)
         # A savepoint: what the database refuses takes the page that says so with it otherwise.
         async with session.begin_nested():
+            made = await begin(session, looker.caller, nonce, fingerprint("POST", request.url.path, b""))
+            if made is not None:
+                key_id = UUID(bytes=made.body)
+                key, secret, _ = await keys.rotate_key(session, looker.caller, key_id, timedelta(0))
+                when_committed(session, partial(state_of(request).gate.forget, key_id))
+                return managed(request, "key_made", key=key, secret=secret, until=None)
             key, secret = await keys.create_key(
                 session,
                 looker.caller.program_id,
@@ -71,6 +84,7 @@ async def create_key(request: Request, looker: Maker, session: Session) -> Respo
                 name=form.name,
                 scopes=form.scopes or None,
             )
+            await keep(session, looker.caller, nonce, Kept(200, key.id.bytes))
     except (ValidationError, Problem) as error:
         said = wrong(request, error)
         if "expires_at" in said:

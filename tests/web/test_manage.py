@@ -1,5 +1,6 @@
 """What a program manager keeps by hand, in a browser: each change does what it says, and each error is at its field."""
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -110,6 +111,23 @@ async def test_a_key_that_is_made_here_opens_and_one_that_is_revoked_does_not(
     await page.click("button:has-text('Revoke it')")
     await page.wait_for_url("**?done=revoked")
     assert await opens(site, second, "/v1/openings") == 401
+
+
+async def test_a_form_for_a_key_that_is_sent_twice_makes_one_and_the_later_answer_opens(
+    manager: Page, town: Program, site: Site
+) -> None:
+    await manager.goto("/manage/keys")
+    before = len((await town.call("GET", "/v1/keys")).json()["items"])
+    form: dict[str, str | float | bool] = {
+        "nonce": await manager.get_attribute("[name=nonce]", "value") or "",
+        "name": "A system", "role": "case_manager", "organization_id": str(town.agency_id),
+    }  # fmt: skip
+    secrets = []
+    for _ in range(2):
+        answer = await manager.request.post("/manage/keys", form=form, headers={"Origin": site.address})
+        secrets += re.findall(r'id="once"[^>]* value="([^"]+)"', await answer.text())
+    assert [await opens(site, secret, "/v1/claims") for secret in secrets] == [401, 200]
+    assert len((await town.call("GET", "/v1/keys")).json()["items"]) == before + 1
 
 
 async def opens(site: Site, key: str, path: str) -> int:
