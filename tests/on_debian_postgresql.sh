@@ -21,5 +21,5 @@ as_server "$bin/pg_ctl" -D "$folder/data" -w -l "$folder/log" start \
 "$bin/postgres" --version
 OPENBERTH_TEST_SERVER="postgresql://{user}@/{database}?host=$folder" \
   .venv/bin/pytest -q tests/test_database_alone.py tests/test_database_rights.py tests/test_migrations.py tests/api \
-  tests/live/test_numbering.py tests/live/test_events.py tests/live/test_watches.py tests/live/test_killed.py \
+  tests/live/test_numbering.py tests/live/test_events.py tests/live/test_watches.py \
   --ignore tests/api/test_contract.py --ignore tests/api/test_golden_rule.py "$@"

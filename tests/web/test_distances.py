@@ -26,7 +26,7 @@ def test_miles_are_said_where_roads_are_measured_in_them(zone: str, miles: bool)
 @pytest.mark.parametrize(
     ("km", "zone", "tag", "words"),
     [
-        (0.0, SEATTLE, "en", "0 mi"), (1.93, SEATTLE, "en", "1.2 mi"), (1.93, SEATTLE, "es", "1,2 mi"),
+        (0.0, SEATTLE, "en", "0 mi"), (1.93, SEATTLE, "en", "1.2 mi"), (1.93, SEATTLE, "es", "1.2 mi"),
         (80.4672, SEATTLE, "en", "50 mi"), (2.46, BERLIN, "en", "2.5 km"), (12.4, BERLIN, "es", "12 km"),
     ],
 )  # fmt: skip
