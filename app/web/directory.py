@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Request
+from fastapi import Depends, Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 
 from app.access.roles import Action
-from app.core.problems import PreconditionFailed, Problem
+from app.core.problems import Forbidden, NotFound, PreconditionFailed, Problem
 from app.dependencies import Session
 from app.market.attributes import ATTRIBUTES
 from app.market.directory import STATUSES, Location, Organization, Service, list_entries
@@ -39,86 +39,66 @@ MOST = 500
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """How one kind of entry is changed: its form, what fills it in, and what it does."""
+    """How one kind of entry is changed: its template, its form, what fills that in, and what it does."""
 
     kind: type[Any]
+    template: str
     form: type[OrganizationForm] | type[LocationForm] | type[ServiceForm]
     fields: Callable[[Any], dict[str, str]]
     change: Callable[..., Coroutine[Any, Any, Any]]
 
 
 SIDES: Mapping[str, Side] = {
-    "organization": Side(Organization, OrganizationForm, organization_fields, change_organization),
-    "location": Side(Location, LocationForm, location_fields, change_location),
-    "service": Side(Service, ServiceForm, service_fields, change_service),
+    "organizations": Side(Organization, "organization", OrganizationForm, organization_fields, change_organization),
+    "locations": Side(Location, "location", LocationForm, location_fields, change_location),
+    "services": Side(Service, "service", ServiceForm, service_fields, change_service),
 }
 
 
-@router.get("/directory/organizations/{entry_id}")
-async def show_organization(request: Request, looker: Editor, session: Session, entry_id: UUID) -> Response:
-    """What an organization says of itself, to change it."""
-    return await _show(request, looker, session, "organization", entry_id)
+def side_of(kind: str) -> Side:
+    """The kind that an address names. Raises NotFound."""
+    if kind not in SIDES:
+        raise NotFound(f"No {kind} are changed here.")
+    return SIDES[kind]
 
 
-@router.post("/directory/organizations/{entry_id}")
-async def edit_organization(request: Request, looker: Editor, session: Session, entry_id: UUID) -> Response:
-    """Change what an organization says of itself."""
-    return await _edit(request, looker, session, "organization", entry_id)
+Chosen = Annotated[Side, Depends(side_of)]
 
 
-@router.get("/directory/locations/{entry_id}")
-async def show_location(request: Request, looker: Editor, session: Session, entry_id: UUID) -> Response:
-    """Where a location is, to change it."""
-    return await _show(request, looker, session, "location", entry_id)
-
-
-@router.post("/directory/locations/{entry_id}")
-async def edit_location(request: Request, looker: Editor, session: Session, entry_id: UUID) -> Response:
-    """Change where a location is."""
-    return await _edit(request, looker, session, "location", entry_id)
-
-
-@router.get("/directory/services/{entry_id}")
-async def show_service(request: Request, looker: Editor, session: Session, entry_id: UUID) -> Response:
-    """What a service says of itself, to change it."""
-    return await _show(request, looker, session, "service", entry_id)
-
-
-@router.post("/directory/services/{entry_id}")
-async def edit_service(request: Request, looker: Editor, session: Session, entry_id: UUID) -> Response:
-    """Change a service."""
-    return await _edit(request, looker, session, "service", entry_id)
-
-
-async def _show(request: Request, looker: Looker, session: Session, name: str, entry_id: UUID) -> Response:
-    side = SIDES[name]
+@router.get("/directory/{kind}/{entry_id}")
+async def show(request: Request, looker: Editor, session: Session, side: Chosen, entry_id: UUID) -> Response:
+    """What an entry says of itself, to change it."""
     entry = await editable(session, looker.caller, side.kind, entry_id)
     now = side.fields(entry)
-    return await _page(request, looker, session, name, entry, was=now, fields=now)
+    return await _page(request, looker, session, side, entry, was=now, fields=now)
 
 
-async def _edit(request: Request, looker: Looker, session: Session, name: str, entry_id: UUID) -> Response:
+@router.post("/directory/{kind}/{entry_id}")
+async def change(request: Request, looker: Editor, session: Session, side: Chosen, entry_id: UUID) -> Response:
     """Change what differs from what the form showed, unless somebody else changed it meanwhile: then both are shown."""
-    side = SIDES[name]
     entry = await editable(session, looker.caller, side.kind, entry_id)
     now = side.fields(entry)
     # What is not ticked is not sent.
-    typed = {"masked": ""} | {each: value for each, value in (await sent(request)).items() if isinstance(value, str)}
+    typed = {"masked": ""} | {name: value for name, value in (await sent(request)).items() if isinstance(value, str)}
     edit = edited(typed, now, entry.version)
     shown = {"was": now, "fields": edit.fields}
     if edit.both:
-        return await _page(request, looker, session, name, entry, 412, both=edit.both, **shown)
+        return await _page(request, looker, session, side, entry, 412, both=edit.both, **shown)
     try:
         facts = side.form.model_validate(edit.fields).changed(edit.mine)
         async with session.begin_nested():
             await side.change(session, looker.caller, entry_id, edit.version, facts)
+    except Forbidden:
+        # Masked meanwhile: it is no longer for whoever looks.
+        raise
     except PreconditionFailed:
         # In the blink between looking and writing.
         await session.refresh(entry)
-        both = edited(typed, side.fields(entry), entry.version).both
-        return await _page(request, looker, session, name, entry, 412, both=both, was=now, fields=edit.fields)
+        now = side.fields(entry)
+        edit = edited(typed, now, entry.version)
+        return await _page(request, looker, session, side, entry, 412, both=edit.both, was=now, fields=edit.fields)
     except (ValidationError, Problem) as error:
-        return await _page(request, looker, session, name, entry, 422, errors=wrong(request, error), **shown)
+        return await _page(request, looker, session, side, entry, 422, errors=wrong(request, error), **shown)
     return go(request, f"{_back(looker, entry)}?done=changed")
 
 
@@ -133,7 +113,7 @@ async def _page(
     request: Request,
     looker: Looker,
     session: Session,
-    name: str,
+    side: Side,
     entry: Organization | Location | Service,
     status: int = 200,
     **values: Any,
@@ -149,7 +129,7 @@ async def _page(
         "statuses": STATUSES,
         "attributes": list(ATTRIBUTES),
     } | values
-    return page(request, f"directory/{name}.html", status, **shown)
+    return page(request, f"directory/{side.template}.html", status, **shown)
 
 
 def places(locations: list[Location], looker: Looker) -> dict[UUID, str]:

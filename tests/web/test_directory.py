@@ -204,6 +204,11 @@ async def test_nobody_else_changes_anything(sign_in: SignIn, site: Site, town: P
         assert (await read(town, kind, id))["version"] == 1
 
 
+async def test_nothing_else_is_changed_here(provider: Page, town: Program) -> None:
+    assert (await provider.request.get(f"/directory/people/{town.provider_id}")).status == 404
+    assert (await provider.request.get("/directory/services/01900000-0000-7000-8000-000000000000")).status == 404
+
+
 async def test_a_form_that_does_not_say_what_it_was_filled_in_for_changes_nothing(
     provider: Page, site: Site, town: Program
 ) -> None:

@@ -29,10 +29,10 @@ async def test_a_passkey_from_the_invitation_on(site: Site, chromium: Chromium, 
         await page.wait_for_url(lambda url: "/invitation" not in url)
         assert not [url for url in asked if person.token in url], "the token stood in an address"
 
+        await by_press_alone(page)
         await page.goto("/account")
         await page.click("text=Sign out >> nth=0")
         await page.wait_for_url("**/sign-in")
-        await by_press_alone(page)
         await page.goto("/account")
         assert "return_to=/account" in page.url
         await page.click("text=Sign in with a passkey")
