@@ -51,7 +51,6 @@ Reader = Annotated[Caller, requires(Action.READ_DIRECTORY)]
 Editor = Annotated[Caller, requires(Action.EDIT_DIRECTORY)]
 CHANGING = documented(404, 412, 428)
 
-
 Version = Annotated[int, Field(description='How often it was written: its ETag is `"v1"`, and so on.')]
 
 
@@ -102,11 +101,8 @@ def organization_out(organization: Organization) -> OrganizationOut:
     return OrganizationOut.model_validate(vars(organization) | {"honour_rate": round(rate, 4)})
 
 
-class LocationChange(In):
-    """Where a location is, and may be changed to: a field that is left out stays as it is.
-
-    `masked`: its place is shown to its own organization only.
-    """
+class LocationFacts(In):
+    """Where a location is, and may be changed to. `masked`: its place is shown to its own organization only."""
 
     name: Line | None = None
     location_type: Literal["physical", "postal", "virtual"] = "physical"
@@ -121,16 +117,24 @@ class LocationChange(In):
     masked: Yes = False
 
     @model_validator(mode="after")
-    def _whole_point(self) -> "LocationChange":
+    def _whole_point(self) -> "LocationFacts":
         if (self.latitude is None) != (self.longitude is None):
             raise ValueError("give latitude and longitude together, or neither")
+        return self
+
+
+class LocationChange(LocationFacts):
+    """What to change: a field that is left out stays as it is."""
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> "LocationChange":
         if len(self.model_fields_set & {"latitude", "longitude"}) == 1:
             raise ValueError("latitude and longitude change together: give both, null for none")
         return self
 
 
-class LocationIn(LocationChange):
-    """A location to add. `masked`: its place is shown to its own organization only."""
+class LocationIn(LocationFacts):
+    """A location to add."""
 
     organization_id: UUID
 

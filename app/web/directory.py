@@ -24,10 +24,12 @@ from app.web.directory_forms import (
     service_fields,
 )
 from app.web.edited import edited
+from app.web.languages import N_
 from app.web.looker import Looker, looking
 from app.web.manage_forms import sent, wrong
-from app.web.pages import page
+from app.web.pages import language_of, page
 from app.web.routing import go, pages
+from app.web.words import SERVICE_STATUS
 
 router = pages("directory")
 
@@ -125,16 +127,17 @@ async def _page(
         "both": [],
         "entry": entry,
         "back": _back(looker, entry),
-        "places": places(locations, looker),
-        "statuses": STATUSES,
+        "places": places(request, looker, locations),
+        "statuses": {each: language_of(request).gettext(SERVICE_STATUS[each]) for each in STATUSES},
         "attributes": list(ATTRIBUTES),
     } | values
     return page(request, f"directory/{side.template}.html", status, **shown)
 
 
-def places(locations: list[Location], looker: Looker) -> dict[UUID, str]:
-    """What to call each location: its name and where it is; "" where that is not for whoever looks."""
-    return {each.id: place(each) if each.shown_to(looker.caller) else "" for each in locations}
+def places(request: Request, looker: Looker, locations: list[Location]) -> dict[UUID, str]:
+    """What to call each location: its name and where it is, unless that is not for whoever looks."""
+    hidden = language_of(request).gettext(N_("A place that is not shown"))
+    return {each.id: place(each) if each.shown_to(looker.caller) else hidden for each in locations}
 
 
 def place(location: Location) -> str:

@@ -40,24 +40,29 @@ class NewOrganizationForm(OrganizationForm):
     serves_survivors: bool = False
 
 
-class LocationForm(BaseModel):
+class PlaceForm(BaseModel):
     """Where something is."""
 
-    name: MaybeLine = None
     address_1: MaybeLine = None
-    address_2: MaybeLine = None
     city: MaybeLine = None
     state_province: MaybeLine = None
     postal_code: MaybeLine = None
     latitude: Annotated[Annotated[float, Field(ge=-90, le=90)] | None, Maybe] = None
     longitude: Annotated[Annotated[float, Field(ge=-180, le=180)] | None, Maybe] = None
-    masked: Annotated[bool, BeforeValidator(bool)] = False
 
     @model_validator(mode="after")
-    def _whole_point(self) -> "LocationForm":
+    def _whole_point(self) -> "PlaceForm":
         if (self.latitude is None) != (self.longitude is None):
             raise ValueError("give latitude and longitude together, or neither")
         return self
+
+
+class LocationForm(PlaceForm):
+    """A location."""
+
+    name: MaybeLine = None
+    address_2: MaybeLine = None
+    masked: Annotated[bool, BeforeValidator(bool)] = False
 
     def changed(self, mine: Set[str]) -> dict[str, Any]:
         """The facts in those fields."""

@@ -90,7 +90,7 @@ async def _show(
         organization=organization,
         locations=locations,
         services=services,
-        places=places(locations, looker),
+        places=places(request, looker, locations),
         categories=list(Category),
         attributes=list(ATTRIBUTES),
         sent_form=form,

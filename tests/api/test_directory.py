@@ -127,6 +127,12 @@ async def test_what_is_added_can_be_read_again_and_listed(program: Program) -> N
         assert entry in listed
 
 
+async def test_a_place_of_which_half_is_said_to_be_unknown_is_one_without_a_point(program: Program) -> None:
+    body = {"organization_id": str(program.provider_id), "latitude": None}
+    location = await program.made("/v1/locations", body)
+    assert (location["latitude"], location["longitude"]) == (None, None)
+
+
 async def test_lists_can_be_narrowed_and_paged(program: Program) -> None:
     beds = [(await program.service())["id"] for _ in range(3)]
     seat = await program.service("vocational", organization_id=str(program.agency_id))
