@@ -252,7 +252,7 @@ async def test_null_clears_what_can_be_left_out(program: Program, kind: str) -> 
     [
         *[("organizations", name) for name in ("name", "description")],
         *[("locations", name) for name in ("location_type", "masked")],
-        *[("services", name) for name in SERVICE.keys() - set(CLEARED["services"])],
+        *[("services", name) for name in SERVICE if name not in CLEARED["services"]],
     ],
 )
 async def test_null_does_not_clear_what_every_entry_has(program: Program, kind: str, field: str) -> None:

@@ -132,8 +132,10 @@ def _server_account() -> pwd.struct_passwd:
     useradd = shutil.which("useradd", path=f"{os.defpath}:/usr/sbin:/sbin")
     if useradd:
         options = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
-        _run_as(None, [useradd, *options, "--shell", "/usr/sbin/nologin", ACCOUNT])
-    # Looked up again even after a failure: another process may have made it at this moment.
+        make_folders(STATE_DIR)
+        # In turn: of two that run at once, the second may make the account again, with another number.
+        with locked(STATE_DIR / "account.lock", fcntl.LOCK_EX):
+            _run_as(None, [useradd, *options, "--shell", "/usr/sbin/nologin", ACCOUNT])
     with contextlib.suppress(KeyError):
         return pwd.getpwnam(ACCOUNT)
     return pwd.getpwnam("nobody")

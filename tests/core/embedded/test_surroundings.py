@@ -1,6 +1,9 @@
 """What the machine may hold against the embedded PostgreSQL, and that it says so or copes."""
 
 import os
+import pwd
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -80,6 +83,20 @@ def test_root_copies_programs_that_the_servers_account_cannot_reach(
                 assert data_dir.parent / "state" in Path(process.exe()).parents
     finally:
         os.umask(umask)
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root makes an account for the server")
+def test_all_who_start_at_once_on_a_new_machine_make_one_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wheel, "ACCOUNT", f"openberth-{os.getpid()}")
+    monkeypatch.setattr(wheel, "STATE_DIR", tmp_path / "state")
+    try:
+        with ThreadPoolExecutor(6) as pool:
+            made = [each.result() for each in [pool.submit(wheel._server_account) for _ in range(6)]]
+        assert set(made) == {pwd.getpwnam(wheel.ACCOUNT)}
+    finally:
+        subprocess.run(["userdel", wheel.ACCOUNT], check=False)
 
 
 def test_root_in_a_container_still_knows_its_server(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
