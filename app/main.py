@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app.access.limits import Limits
+from app.access.passwords import nobodys_hash
 from app.access.site import Site
 from app.api import (
     account,
@@ -87,6 +88,7 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         assert settings.database_url, "whoever starts the application has found or started a database"
+        nobodys_hash()
         database = Database(settings.database_url, pool_size=settings.pool_size)
         house = app.state.house = State(
             database,

@@ -4,6 +4,7 @@ import asyncio
 import unicodedata
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import TypeVar
 from uuid import UUID
 
@@ -33,9 +34,6 @@ _ESTIMATED = 72
 _hasher = PasswordHash.recommended()
 _at_once = asyncio.Semaphore(4)
 """Each hash takes 64 MiB and a tenth of a second of a core: no more of them at a time than a small machine bears."""
-
-_NOBODYS = _hasher.hash("no account has this hash")
-"""What a password is held against where there is no account, so that it takes as long to be told no."""
 
 Result = TypeVar("Result")
 
@@ -82,9 +80,18 @@ async def hashed(password: str) -> str:
     return await _apart(lambda: _hasher.hash(_normal(password)))
 
 
+@cache
+def nobodys_hash() -> str:
+    """What a password is held against where there is no account, so that it takes as long to be told no.
+
+    Whoever serves asks for it before the first request: the first answer must take no longer than the others.
+    """
+    return _hasher.hash("no account has this hash")
+
+
 async def verified(stored: str | None, password: str) -> bool:
     """Whether this is the password. Without a hash, no; but it takes just as long to say so."""
-    right = await _apart(lambda: _hasher.verify(_normal(password), stored or _NOBODYS))
+    right = await _apart(lambda: _hasher.verify(_normal(password), stored or nobodys_hash()))
     return right and stored is not None
 
 

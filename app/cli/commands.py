@@ -31,7 +31,6 @@ from app.core.settings import Settings
 from app.delivery import asyncapi
 from app.home import Home, home, key_file, master_keys, migrated
 from app.home import migrate as bring_up
-from app.main import create_app
 from app.simulate import simulate as run_city
 from app.worker import work as run_loops
 
@@ -57,11 +56,6 @@ cli.add_typer(program_cli, name="program")
 trail_cli = typer.Typer(help="The audit trail.", no_args_is_help=True)
 cli.add_typer(trail_cli, name="trail")
 cli.add_typer(keyring.cli, name="keyring")
-
-
-def main() -> None:
-    """Entry point of the installed script."""
-    cli()
 
 
 @cli.command()
@@ -354,6 +348,9 @@ def spec(
     check: Annotated[bool, typer.Option("--check", help="Only say whether the files are up to date.")] = False,
 ) -> None:
     """Write what is generated: the OpenAPI and AsyncAPI documents in openapi/, and docs/permissions.md."""
+    # All routes together take a second to import, which no other command needs in its own process.
+    from app.main import create_app
+
     document = create_app(Settings(database_url="postgresql://")).openapi()
     generated = {
         OPENAPI: json.dumps(document, indent=2, ensure_ascii=False) + "\n",

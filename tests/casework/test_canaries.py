@@ -10,6 +10,8 @@ from app.access.roles import Role
 from tests.casework.people import CANARIES, IDENTITY, coming, consent, meet, someone, terms, write
 from tests.support import Program
 
+UUIDS = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
 
 def planted(words: str) -> list[str]:
     """The canaries that these words hold, in clear or in hexadecimal."""
@@ -50,14 +52,18 @@ async def test_no_table_holds_who_somebody_is(program: Program, caplog: pytest.L
 
 
 async def holders(program: Program, words: str) -> set[str]:
-    """The tables with a row that holds these words, whatever column they stand in."""
+    """The tables with a row that holds these words, whatever column they stand in.
+
+    Ids are left out: among thousands of random ones, one has a canary's few digits in it.
+    """
     async with program.house.owner.transaction(program.id, "tests") as session:
         tables = await session.scalars(
             text("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
         )
         found = set()
         for table in tables:
-            holds = f"SELECT EXISTS (SELECT FROM {table} t WHERE to_jsonb(t)::text ILIKE :words)"
+            row = f"regexp_replace(to_jsonb(t)::text, '{UUIDS}', '', 'g')"
+            holds = f"SELECT EXISTS (SELECT FROM {table} t WHERE {row} ILIKE :words)"
             if await session.scalar(text(holds), {"words": f"%{words}%"}):
                 found.add(table)
     return found

@@ -24,7 +24,7 @@ from tests.browser import PASSWORD, Known, invited
 from tests.conftest import Clone
 from tests.support import MASTER_KEYS, House, Program, new_program
 
-PATIENCE_MS = 10_000
+PATIENCE_MS = 30_000
 """How long a browser waits for what must appear."""
 expect.set_options(timeout=PATIENCE_MS)
 
