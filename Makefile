@@ -24,7 +24,7 @@ run: $(VENV)/.runtime ## Start Openberth with demo data, a database of its own i
 	@$(BIN)/openberth serve --demo $(ARGS)
 
 test: $(VENV)/.dev ## Run the tests; ARGS="-k claim" passes options to pytest
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
 
 # The migrations' SQL goes through a file: a pipe would hide a failing left side, and plain sh has no pipefail.
 check: $(VENV)/.dev ## Lint, type-check, and look for drift: nothing is changed
