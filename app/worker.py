@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any
 from uuid import UUID
 
-from app.access.chain import seal
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.access.chain import programs_unsealed, seal
 from app.access.last_use import LastUse
 from app.access.limits import Limits
 from app.access.programs import every_program
@@ -22,7 +24,7 @@ from app.delivery.notices.send import Notices
 from app.delivery.relay import LOOK_SECONDS, Relay
 from app.delivery.webhooks.courier import Courier
 from app.market.board import SAMPLE_SECONDS, sample
-from app.market.claims import sweep
+from app.market.claims import programs_lapsed, sweep
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +45,17 @@ LONGEST_LIVE_PAUSE = 5.0
 """Of what the live streams hang on: a database that is back must not be left alone for a minute."""
 
 
-async def in_each_program(database: Database, job: Callable[[UUID], Awaitable[object]]) -> None:
-    """Do a job for every program, for each however it went for those before. Raises what went wrong, together."""
-    async with database.transaction(None, "clock") as session:
-        programs = await every_program(session)
+Which = Callable[[AsyncSession], Awaitable[Sequence[UUID]]]
+"""Programs, found in a transaction that sees no rows of any."""
+
+
+async def in_each_program(
+    database: Database, job: Callable[[UUID], Awaitable[object]], which: Which = every_program
+) -> None:
+    """Do a job for every program, or for `which`; for each however it went for those before. Raises what went wrong,
+    together."""
+    async with database.transaction(None, "clock", reads=True) as session:
+        programs = await which(session)
     wrong = []
     for program_id in programs:
         try:
@@ -59,7 +68,7 @@ async def in_each_program(database: Database, job: Callable[[UUID], Awaitable[ob
 
 
 async def sweep_lapsed_holds(database: Database) -> int:
-    """Expire what has lapsed in every program, each in a transaction of its own. Answers how many holds."""
+    """Expire what has lapsed, in a transaction of its own for each program. Answers how many holds."""
     swept = 0
 
     async def expire(program_id: UUID) -> None:
@@ -69,13 +78,13 @@ async def sweep_lapsed_holds(database: Database) -> int:
         SWEPT.inc(expired)
         swept += expired
 
-    await in_each_program(database, expire)
+    await in_each_program(database, expire, programs_lapsed)
     return swept
 
 
 async def seal_trails(database: Database) -> None:
-    """Seal what has come into the trail of every program."""
-    await in_each_program(database, lambda program_id: seal(database, program_id))
+    """Seal what has come into any program's trail."""
+    await in_each_program(database, lambda program_id: seal(database, program_id), programs_unsealed)
 
 
 async def sample_boards(database: Database) -> None:

@@ -2,11 +2,10 @@
 
 Most tests share one database and take a program of their own in it: no test sees another's rows, and nothing has
 to be undone. Tests that kill, migrate or break things clone a database of their own. Where pytest-xdist runs several
-processes of tests, they share the server, and each has its own template and its own shared database.
+processes of tests, each has a server: on one, a transaction that a test keeps open would hold up the others' logs.
 """
 
 import asyncio
-import fcntl
 import os
 import shutil
 import tempfile
@@ -24,36 +23,12 @@ from pydantic import SecretStr
 from app import schema
 from app.core.database import Database
 from app.core.embedded import running
-from app.core.embedded.locks import locked
 from app.core.settings import Settings
 from app.main import create_app
 from tests.support import MASTER_KEYS, PUBLIC_URL, House, Program, new_program
 
 # Tests prove what happens when a process is killed, not when the power fails: nothing need reach the disk.
-FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "600"}
-FOLDER = "OPENBERTH_TEST_FOLDER"
-"""Names, to the processes of one run, the folder that they share."""
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Make the folder that all processes of this run share."""
-    if not hasattr(config, "workerinput"):
-        # Not under pytest's own folder, which nobody but root may enter: as root the server runs as someone else.
-        folder = tempfile.mkdtemp(prefix="openberth-tests-")
-        Path(folder).chmod(0o755)
-        os.environ[FOLDER] = folder
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove it, when the last of them has ended."""
-    if not hasattr(config, "workerinput"):
-        shutil.rmtree(os.environ.pop(FOLDER))
-
-
-@pytest.fixture(scope="session")
-def folder() -> Path:
-    """The folder that all processes of this run share."""
-    return Path(os.environ[FOLDER])
+FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "300"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +51,7 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-async def server(folder: Path) -> AsyncIterator[Server]:
+async def server() -> AsyncIterator[Server]:
     """The server: OPENBERTH_TEST_SERVER, an address with `{user}` and `{database}`, or else an embedded one."""
     if given := os.environ.get("OPENBERTH_TEST_SERVER"):
         server = Server(given)
@@ -86,24 +61,24 @@ async def server(folder: Path) -> AsyncIterator[Server]:
         )
         yield server
         return
-    with running(folder / "data", options=FAST) as cluster:
-        cluster.ensure_database("template_empty")
-        yield Server(f"postgresql://{{user}}@/{{database}}?host={cluster.socket_dir}&port={cluster.port}")
+    # Not under pytest's own folder, which nobody but root may enter: as root the server runs as someone else.
+    folder = Path(tempfile.mkdtemp(prefix="openberth-tests-"))
+    folder.chmod(0o755)
+    try:
+        with running(folder / "data", options=FAST) as cluster:
+            cluster.ensure_database("template_empty")
+            yield Server(f"postgresql://{{user}}@/{{database}}?host={cluster.socket_dir}&port={cluster.port}")
+    finally:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
-async def template(server: Server, folder: Path) -> str:
+async def template(server: Server) -> str:
     """The name of a migrated, empty database that nobody is connected to."""
     name = f"template_{uuid4().hex[:12]}"
     await server.admin(f"CREATE DATABASE {name} OWNER openberth_owner")
-
-    def migrate() -> None:
-        # In turn, for roles are the server's: two that find none would both make them.
-        with locked(folder / "template.lock", fcntl.LOCK_EX):
-            schema.upgrade(server.url(name))
-
     # Alembic runs an event loop of its own, so in a thread of its own.
-    await asyncio.to_thread(migrate)
+    await asyncio.to_thread(schema.upgrade, server.url(name))
     return name
 
 

@@ -11,8 +11,9 @@ from sqlalchemy import func, select
 
 from app.access import chain
 from app.access.canon import START, Head, next_hash
-from app.access.chain import seal, state_of_trail
+from app.access.chain import programs_unsealed, seal, state_of_trail
 from app.access.verify import verify
+from app.worker import seal_trails
 from tests.trail import WRITE, Trail, close, open_trail
 
 
@@ -105,6 +106,22 @@ async def test_a_fence_from_another_server_is_drawn_anew(trail: Trail) -> None:
     assert fence is not None
     assert fence["fence_id"] < 9e17
     assert fence["fence_xid"] < 9e17
+
+
+async def test_the_loop_goes_where_there_is_something_to_seal_or_settle(trail: Trail) -> None:
+    async def unsealed() -> bool:
+        async with trail.database.transaction(None, "tests", reads=True) as session:
+            return trail.program_id in await programs_unsealed(session)
+
+    assert not await unsealed()
+    await trail.write(2)
+    assert await unsealed()
+    async with asyncio.timeout(20):
+        while await unsealed():
+            await seal_trails(trail.database)
+    assert await trail.whole()
+    settled = "SELECT settled_id FROM audit_chains WHERE program_id = $1"
+    assert await trail.owner.fetchval(settled, trail.program_id) >= (await trail.seals())[-1][1]
 
 
 async def test_one_program_seals_only_its_own(trail: Trail) -> None:

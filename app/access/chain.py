@@ -1,5 +1,6 @@
 """The chain over the trail: a seal for each entry, a head for each program, and sealing what has none yet."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -65,11 +66,16 @@ class State:
     newest: datetime | None
 
 
+async def programs_unsealed(session: AsyncSession) -> Sequence[UUID]:
+    """The programs with something to seal, or to settle."""
+    return (await session.scalars(text("SELECT program_id FROM programs_unsealed()"))).all()
+
+
 async def seal(database: Database, program_id: UUID) -> int:
     """Seal all of a program's entries that have no seal yet, in transactions of a bounded size. Answers how many."""
     sealed = 0
     while True:
-        async with database.transaction(program_id, "clock") as session:
+        async with database.transaction(program_id, "clock", reads=True) as session:
             batch = await session.scalar(select(func.seal_trail(program_id, BATCH))) or 0
         sealed += batch
         if batch < BATCH:

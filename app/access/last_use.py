@@ -37,5 +37,5 @@ class LastUse:
         self._written |= dict.fromkeys(used, now)
         for program_id in set(used.values()):
             ids = sorted(key_id for key_id, program in used.items() if program == program_id)
-            async with database.transaction(program_id, "clock") as session:
+            async with database.transaction(program_id, "clock", reads=True) as session:
                 await session.execute(text("SELECT keys_used(:ids)"), {"ids": ids})

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -377,6 +377,11 @@ async def _replace(
     session.add(claim)
     await session.flush()
     return claim.id
+
+
+async def programs_lapsed(session: AsyncSession) -> Sequence[UUID]:
+    """The programs with a hold that has lapsed and that nobody has come across."""
+    return (await session.scalars(text("SELECT program_id FROM programs_lapsed()"))).all()
 
 
 async def sweep(session: AsyncSession, program_id: UUID, limit: int = 500) -> int:

@@ -45,14 +45,14 @@ async def serve(data_dir: Path, port: int, *more: str) -> asyncio.subprocess.Pro
         stderr=asyncio.subprocess.DEVNULL,
     )
     async with httpx.AsyncClient() as http:
-        for _ in range(300):
+        for _ in range(900):
             try:
                 if (await http.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200:
                     return process
             except httpx.TransportError:
                 assert process.returncode is None, "the server ended instead of getting ready"
             await asyncio.sleep(0.1)
-    raise AssertionError("the server was not ready in 30 s")
+    raise AssertionError("the server was not ready in 90 s")
 
 
 async def stop(process: asyncio.subprocess.Process) -> None:

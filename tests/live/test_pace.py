@@ -3,6 +3,8 @@
 import asyncio
 from time import thread_time
 
+import pytest
+
 from app.delivery.pace import Pace
 
 
@@ -24,6 +26,8 @@ async def requests() -> None:
         await asyncio.sleep(0)
 
 
+# A loop of their own: in the one that all tests share, other servers' loops want the process too.
+@pytest.mark.asyncio(loop_scope="function")
 async def test_it_is_pressed_while_others_work_and_not_afterwards() -> None:
     pace = Pace()
     assert not await spread(pace)
@@ -34,6 +38,7 @@ async def test_it_is_pressed_while_others_work_and_not_afterwards() -> None:
     assert not await spread(pace)
 
 
+@pytest.mark.asyncio(loop_scope="function")
 async def test_a_rest_ends_when_nobody_wants_the_process_any_more() -> None:
     pace = Pace()
     pace.LONGEST_REST = 3600.0

@@ -70,7 +70,11 @@ async def site_database(clone: Clone) -> AsyncIterator[str]:
 @pytest.fixture(scope="session")
 async def site(site_database: str) -> AsyncIterator[Site]:
     """The application on a port of loopback, its background loops running."""
-    server = uvicorn.Server(uvicorn.Config("", host="127.0.0.1", port=0, log_level="warning", access_log=False))
+    # A kept connection must not be shut in the very moment in which a test uses it again.
+    served = uvicorn.Config(
+        "", host="127.0.0.1", port=0, log_level="warning", access_log=False, timeout_keep_alive=3600
+    )
+    server = uvicorn.Server(served)
     (listening := server.config.bind_socket()).listen(128)
     address = f"http://localhost:{listening.getsockname()[1]}"
     settings = Settings(
