@@ -57,7 +57,7 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version
 	--no-annotate --no-emit-index-url --custom-compile-command "make lock" $(ARGS)
 
 words: $(VENV)/.dev ## Gather the pages' words into the catalogs, for translators
-	$(BIN)/pybabel -q extract -F app/web/babel.ini -k N_ --sort-by-file --no-location --omit-header -o $(VENV)/messages.pot app/web
+	$(BIN)/pybabel -q extract -F app/web/babel.ini -k N_ -k Sentence --sort-by-file --no-location --omit-header -o $(VENV)/messages.pot --ignore-dirs node_modules app
 	$(BIN)/pybabel -q update -i $(VENV)/messages.pot -d app/web/locale --no-fuzzy-matching --ignore-obsolete --omit-header
 
 spec: $(VENV)/.dev ## Write the OpenAPI and AsyncAPI documents again

@@ -15,7 +15,7 @@ from app.access.roles import Action, Role
 from app.access.secrets import new_secret
 from app.core.database import Base, violated
 from app.core.ids import new_id
-from app.core.problems import Conflict, Forbidden, Invalid, NotFound
+from app.core.problems import Conflict, Forbidden, Invalid, NotFound, Sentence
 
 LONGEST_OVERLAP = timedelta(days=30)
 """For how long the secret before a rotation may go on opening."""
@@ -66,7 +66,7 @@ async def create_key(
     if unknown := sorted(set(scopes or ()) - set(SCOPES)):
         raise Invalid.at("scopes", f"{unknown[0]} is no scope; the scopes are {', '.join(SCOPES)}.")
     if expires_at is not None and expires_at <= datetime.now(UTC):
-        raise Invalid.at("expires_at", "The key would have expired already.")
+        raise Invalid.at("expires_at", Sentence("The key would have expired already."))
     made = new_secret()
     key = Key(
         program_id=program_id,

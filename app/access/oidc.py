@@ -21,7 +21,7 @@ from joserfc.jws import JWSRegistry
 
 from app.access.providers import Client
 from app.core.outbound import Unreachable, outbound_client
-from app.core.problems import NotSignedIn, Problem
+from app.core.problems import NotSignedIn, Problem, Sentence
 
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA")
 """Signatures by a key that the provider alone has: `none` and those by a shared secret are no proof of who spoke."""
@@ -34,9 +34,9 @@ def check_issuer(url: str) -> str:
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
-        raise ValueError("give the issuer's address, such as https://accounts.example.org") from None
+        raise ValueError(Sentence("give the issuer's address, such as https://accounts.example.org")) from None
     if parsed.scheme not in {"https", "http"} or not parsed.host or parsed.query or parsed.fragment or parsed.userinfo:
-        raise ValueError("give the issuer's address, such as https://accounts.example.org")
+        raise ValueError(Sentence("give the issuer's address, such as https://accounts.example.org"))
     return url
 
 

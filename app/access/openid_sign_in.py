@@ -18,7 +18,7 @@ from app.access.openid_subjects import bind, bound_person
 from app.access.people import Person, find_person
 from app.access.providers import Client, IdentityProvider, client_of, list_providers, put_provider
 from app.access.sign_in import Door, Entered, Visitor
-from app.core.problems import Invalid, NotSignedIn
+from app.core.problems import Invalid, NotSignedIn, Sentence
 
 NOT_INVITED = (
     "Nobody here is known by this account. The first time, your provider must confirm the e-mail address that you"
@@ -64,7 +64,7 @@ class OpenIdDoor:
         Its discovery document is read first: a wrong issuer is told at once. Raises Invalid, ProviderFault.
         """
         if not self._local and not issuer.startswith("https://"):
-            raise Invalid.at("issuer", "The issuer's address starts with https://.")
+            raise Invalid.at("issuer", Sentence("The issuer's address starts with https://."))
         client = Client(slug, issuer, client_id, client_secret)
         await Provider(client, self._redirect_uri, local=self._local).metadata()
         # Only now a transaction: none is held while somebody else's server is asked.

@@ -16,7 +16,7 @@ from app.access.roles import Role
 from app.access.sessions import close_sessions
 from app.core.database import Base, violated
 from app.core.ids import new_id
-from app.core.problems import Conflict, Forbidden, Invalid, NotFound
+from app.core.problems import Conflict, Forbidden, Invalid, NotFound, Sentence
 
 
 class Person(Base):
@@ -96,7 +96,7 @@ async def add_person(
 def _unknown_organization(error: IntegrityError) -> Exception:
     """The refusal of an organization that isn't the program's, or else the error as it was."""
     if violated(error) == "fk_people_program_id_organization_id":
-        return Invalid.at("organization_id", "There is no such organization in this program.")
+        return Invalid.at("organization_id", Sentence("There is no such organization in this program."))
     return error
 
 

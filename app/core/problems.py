@@ -7,6 +7,23 @@ MEDIA_TYPE = "application/problem+json"
 TYPE_BASE = "https://openberth.org/problems/"
 
 
+class Sentence(str):
+    """What a person is told, in English. Whoever speaks another language says `english`, filled with `values`, in that.
+
+    `make words` gathers for the translators what is written as the first argument, wherever a sentence is made.
+    """
+
+    english: str
+    values: Mapping[str, object]
+
+    def __new__(cls, english: str, **values: object) -> "Sentence":
+        """The English sentence with `%(name)s` filled in."""
+        made = super().__new__(cls, english % values if values else english)
+        made.english = english
+        made.values = values
+        return made
+
+
 class Problem(Exception):
     """Something the caller can act on.
 

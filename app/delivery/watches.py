@@ -18,7 +18,7 @@ from app.access.callers import Caller
 from app.access.roles import Action
 from app.core.database import Base, load_sql
 from app.core.ids import new_id
-from app.core.problems import Invalid, NotFound
+from app.core.problems import Invalid, NotFound, Sentence
 from app.delivery.terms import State, read_terms
 from app.market.clock import now
 from app.market.needs import Need
@@ -61,9 +61,11 @@ async def start(session: AsyncSession, caller: Caller, need: Need, until: dateti
     moment: datetime = (await session.execute(select(func.now()))).scalar_one()
     until = until or moment + SHIFT
     if not moment < until <= moment + LONGEST:
-        raise Invalid.at("until", "A watch lasts a day at most, and ends after it starts. Start another then.")
+        raise Invalid.at(
+            "until", Sentence("A watch lasts a day at most, and ends after it starts. Start another then.")
+        )
     if len(await on(session, caller)) >= MOST:
-        raise Invalid.at("need", f"You have {MOST} watches on. End one first.")
+        raise Invalid.at("need", Sentence("You have %(most)s watches on. End one first.", most=MOST))
     watch_id = new_id()
     await session.execute(
         insert(Watch).values(

@@ -14,7 +14,7 @@ from app.access.callers import Caller
 from app.access.roles import Action
 from app.core.database import Base
 from app.core.ids import new_id
-from app.core.problems import Forbidden, Invalid, NotFound
+from app.core.problems import Forbidden, Invalid, NotFound, Sentence
 from app.market.vocabulary import Category
 
 
@@ -203,7 +203,7 @@ async def location_of(session: AsyncSession, service: Service, location_id: UUID
     if location is None or location.organization_id != service.organization_id:
         raise Invalid.at("location_id", f"No location {location_id} of this organization.")
     if service.serves_survivors and not location.masked:
-        raise Invalid.at("location_id", "A service for survivors is at a masked location, or at none.")
+        raise Invalid.at("location_id", Sentence("A service for survivors is at a masked location, or at none."))
     return location
 
 

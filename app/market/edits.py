@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.callers import Caller
 from app.access.roles import Action
-from app.core.problems import Forbidden, Invalid, PreconditionFailed
+from app.core.problems import Forbidden, Invalid, PreconditionFailed, Sentence
 from app.market.directory import Entry, Location, Organization, Service, get_entry, location_of
 from app.market.openings import check_ages, withdraw_all
 from app.market.tables import Opening
@@ -46,7 +46,7 @@ async def change_location(
             Service.program_id == caller.program_id, Service.location_id == location_id, Service.serves_survivors
         )
         if organization.serves_survivors or await session.scalar(here.limit(1)):
-            raise Invalid.at("masked", "Survivors of domestic violence are served here: it is never shown.")
+            raise Invalid.at("masked", Sentence("Survivors of domestic violence are served here: it is never shown."))
     return await _write(session, location, facts)
 
 

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from app.core.problems import Sentence
 from app.market.attributes import ATTRIBUTES, HOUSEHOLDS, unknown_names
 from app.market.vocabulary import Category, Unit
 
@@ -23,7 +24,7 @@ MAX_UNITS = 1000
 
 def _sane(when: datetime) -> datetime:
     if not 2000 <= when.year <= 2200:
-        raise ValueError("give a time between the years 2000 and 2200")
+        raise ValueError(Sentence("give a time between the years 2000 and 2200"))
     return when.astimezone(UTC)
 
 
@@ -46,7 +47,7 @@ def _point(value: Any) -> Any:
     if isinstance(value, str):
         parts = value.split(",")
         if len(parts) != 2:
-            raise ValueError("give a place as LAT,LON in degrees, such as 47.6062,-122.3321")
+            raise ValueError(Sentence("give a place as LAT,LON in degrees, such as 47.6062,-122.3321"))
         return parts
     return value
 
@@ -66,7 +67,11 @@ def check_languages(tags: list[str]) -> list[str]:
     """The tags, if each is a BCP 47 language tag. Raises ValueError that names those which aren't."""
     wrong = [tag for tag in tags if len(tag) > 35 or not _LANGUAGE.fullmatch(tag)]
     if wrong:
-        raise ValueError(f"{', '.join(map(repr, wrong))}: give languages as BCP 47 tags, such as en, es or zh-Hant")
+        raise ValueError(
+            Sentence(
+                "%(wrong)s: give languages as BCP 47 tags, such as en, es or zh-Hant", wrong=", ".join(map(repr, wrong))
+            )
+        )
     return tags
 
 
@@ -119,7 +124,7 @@ class Need(BaseModel):
     @model_validator(mode="after")
     def _distance(self) -> "Need":
         if self.within_km is not None and self.near is None:
-            raise ValueError("within_km needs near: the place to measure from, as LAT,LON")
+            raise ValueError(Sentence("within_km needs near: the place to measure from, as LAT,LON"))
         return self
 
     @property

@@ -12,7 +12,7 @@ from app.access.callers import Caller
 from app.access.programs import Program
 from app.access.roles import Action
 from app.core.ids import new_id
-from app.core.problems import BelowTaken, Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
+from app.core.problems import BelowTaken, Conflict, Forbidden, Invalid, NotFound, PreconditionFailed, Sentence
 from app.market.clock import lapsed_units, now
 from app.market.directory import Location, Organization, Service
 from app.market.policy import MarketPolicy
@@ -92,7 +92,10 @@ async def publish(session: AsyncSession, caller: Caller, service_id: UUID, terms
     if not caller.may(Action.PUBLISH, service):
         raise Forbidden("Only the service's own organization publishes its openings.")
     if service.status != "active":
-        raise Invalid.at("service_id", f"The service is {service.status}; only an active one can have openings.")
+        raise Invalid.at(
+            "service_id",
+            Sentence("The service is %(status)s; only an active one can have openings.", status=service.status),
+        )
     policy = await program_policy(session, caller.program_id)
     moment: datetime = (await session.execute(select(now()))).scalar_one()
     check_immediacy(policy, service.category, terms.get("starts_at"), terms.get("ends_at"), moment)
@@ -147,20 +150,29 @@ def check_immediacy(
     if starts_at is not None and starts_at > moment + timedelta(hours=hours):
         raise Invalid.at(
             "starts_at",
-            f"A {category} opening must start within {hours} hours: that is this program's immediacy window for"
-            f" {category}, so that nobody waits. Publish this one once its start is that near.",
+            Sentence(
+                "A %(category)s opening must start within %(hours)s hours: that is this program's immediacy window for"
+                " %(category)s, so that nobody waits. Publish this one once its start is that near.",
+                category=category,
+                hours=hours,
+            ),
         )
     if ends_at is not None and ends_at <= moment:
-        raise Invalid.at("ends_at", "It has ended already. Leave ends_at out if the opening has no end.")
+        raise Invalid.at("ends_at", Sentence("It has ended already. Leave ends_at out if the opening has no end."))
     if starts_at is not None and ends_at is not None and ends_at <= starts_at:
-        raise Invalid.at("ends_at", "It must end after it starts.")
+        raise Invalid.at("ends_at", Sentence("It must end after it starts."))
 
 
 def check_ages(minimum_age: int | None, maximum_age: int | None) -> None:
     """Raises Invalid when no age lies between the two, one of which may be what was there before."""
     if minimum_age is not None and maximum_age is not None and minimum_age > maximum_age:
         raise Invalid.at(
-            "minimum_age", f"With a minimum age of {minimum_age} and a maximum of {maximum_age} it would serve nobody."
+            "minimum_age",
+            Sentence(
+                "With a minimum age of %(youngest)s and a maximum of %(oldest)s it would serve nobody.",
+                youngest=minimum_age,
+                oldest=maximum_age,
+            ),
         )
 
 
@@ -250,7 +262,14 @@ async def adjust(session: AsyncSession, caller: Caller, opening_id: UUID, by: in
     _not_withdrawn(published)
     units_total = published.opening.units_total + by
     if units_total > MAX_UNITS_TOTAL:
-        raise Invalid.at("by", f"An opening has at most {MAX_UNITS_TOTAL} units; this would make {units_total}.")
+        raise Invalid.at(
+            "by",
+            Sentence(
+                "An opening has at most %(most)s units; this would make %(units)s.",
+                most=MAX_UNITS_TOTAL,
+                units=units_total,
+            ),
+        )
     if units_total < 0:
         raise BelowTaken(
             f"There are {published.opening.units_total} units, so {-by} can't be taken away.",

@@ -8,13 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.programs import Program
 from app.access.retention import RetentionPolicy
+from app.core.problems import Sentence
 from app.market.policy import MarketPolicy
 
 
 def known_zone(name: str) -> str:
     """The time zone's IANA name. Raises ValueError for one that is none."""
     if name not in available_timezones():
-        raise ValueError("give an IANA time zone, such as America/Los_Angeles")
+        raise ValueError(Sentence("give an IANA time zone, such as America/Los_Angeles"))
     return ZoneInfo(name).key
 
 

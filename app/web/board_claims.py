@@ -15,7 +15,7 @@ from app.access.callers import Caller
 from app.access.idempotency import Answer, Asked, Kept
 from app.access.roles import Action
 from app.casework.participants import add_participant
-from app.core.problems import Invalid, NotFound, Problem
+from app.core.problems import Invalid, NotFound, Problem, Sentence
 from app.core.rendering import to_json
 from app.delivery.terms import read_terms
 from app.dependencies import Session, desk_of, state_of
@@ -47,7 +47,7 @@ async def claim(request: Request, caller: Annotated[Caller, signed_in(Action.CLA
     form = await request.form()
     key = str(form.get("key", ""))
     if not _KEY.fullmatch(key):
-        raise Invalid.at("key", "Open the board again, and claim there.")
+        raise Invalid.at("key", Sentence("Open the board again, and claim there."))
     house = state_of(request)
     async with house.database.transaction(caller.program_id, str(caller.id), reads=True) as session:
         await show(request, session, caller)
@@ -55,7 +55,7 @@ async def claim(request: Request, caller: Annotated[Caller, signed_in(Action.CLA
     wanted = _wanted(asked, [str(each) for each in form.getlist("opening")])
     named = str(form.get("participant", ""))
     if not _WHOM.fullmatch(named):
-        raise Invalid.at("participant", "This is no participant's code.")
+        raise Invalid.at("participant", Sentence("This is no participant's code."))
     call = Call(
         caller,
         key,
@@ -72,7 +72,7 @@ def _wanted(asked: Sought, openings: Sequence[str]) -> tuple[Wanted, ...]:
     """What a form wants. One opening was found for the need of its card, and a bundle's for needs that may differ."""
     items = [Item.of(each) for each in openings[: MOST_ITEMS + 1]]
     if len(items) > MOST_ITEMS:
-        raise Invalid.at("opening", f"One call claims {MOST_ITEMS} things at most.")
+        raise Invalid.at("opening", Sentence("One call claims %(most)s things at most.", most=MOST_ITEMS))
     if not items:
         return (Wanted(asked.need.units, need=asked.need),)
     need = asked.need if len(items) == 1 else None

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.access.callers import Caller
 from app.access.roles import Action
 from app.casework.participants import get_participant
-from app.core.problems import Invalid, NotFound
+from app.core.problems import Invalid, NotFound, Sentence
 from app.market.choices import Choices, choices
 from app.market.needs import MAX_UNITS, Need, Point
 from app.market.vocabulary import Category
@@ -53,9 +53,11 @@ class Item:
         try:
             item = cls(UUID(id), int(units or 1))
         except ValueError:
-            raise Invalid.at("opening", "This names no opening.") from None
+            raise Invalid.at("opening", Sentence("This names no opening.")) from None
         if not 1 <= item.units <= MAX_UNITS:
-            raise Invalid.at("opening", f"Between 1 and {MAX_UNITS} units can be claimed at once.")
+            raise Invalid.at(
+                "opening", Sentence("Between 1 and %(most)s units can be claimed at once.", most=MAX_UNITS)
+            )
         return item
 
     def __str__(self) -> str:
@@ -147,7 +149,9 @@ def _need(given: Mapping[str, Sequence[str]], known: Choices) -> tuple[Need, str
         need = Need.model_validate(values)
     except ValidationError as error:
         if near and any(each["loc"][:1] == ("near",) for each in error.errors()):
-            raise Invalid.at("near", "This is none of the cities here. Give one of them, or LAT,LON.") from None
+            raise Invalid.at(
+                "near", Sentence("This is none of the cities here. Give one of them, or LAT,LON.")
+            ) from None
         raise RequestValidationError([{**each, "loc": ("query", *each["loc"])} for each in error.errors()]) from None
     if place is None and need.near is not None:
         # Where a person stands is nobody's business to the metre.

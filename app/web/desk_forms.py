@@ -10,12 +10,11 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     Field,
-    ValidationError,
     ValidationInfo,
     model_validator,
 )
 
-from app.core.problems import Problem
+from app.core.problems import Sentence
 from app.market.attributes import ATTRIBUTES, Answer
 from app.market.needs import When
 from app.market.openings import MAX_UNITS_TOTAL
@@ -41,7 +40,10 @@ def _moment(value: Any, info: ValidationInfo) -> Any:
     """A form's time in the program's zone."""
     if filled(value) is None:
         return None
-    return datetime.fromisoformat(value).replace(tzinfo=info.context)
+    try:
+        return datetime.fromisoformat(value).replace(tzinfo=info.context)
+    except ValueError:
+        raise ValueError(Sentence("Give a day and a time.")) from None
 
 
 LocalTime = Annotated[When | None, BeforeValidator(_moment)]
@@ -96,14 +98,3 @@ def filled_in(opening: Opening | Any, zone: ZoneInfo) -> dict[str, str]:
         "maximum_age": typed(opening.maximum_age),
         "languages": ", ".join(opening.languages),
     } | {f"is_{name}": opening.attributes.get(name, "unknown") for name in ATTRIBUTES}
-
-
-def wrong(error: ValidationError | Problem) -> dict[str, str]:
-    """What has to be put right, by the field; what is of no field alone is at `form`."""
-    if isinstance(error, Problem):
-        found = {each["field"]: each["message"] for each in error.errors}
-        return found or {"form": error.detail}
-    return {
-        str(each["loc"][0]) if each["loc"] else "form": each["msg"].removeprefix("Value error, ")
-        for each in error.errors(include_url=False)
-    }

@@ -17,11 +17,12 @@ from app.market.attributes import ATTRIBUTES
 from app.market.directory import Service
 from app.market.tables import Opening
 from app.market.vocabulary import Unit
-from app.web.desk_forms import USUAL_UNIT, filled_in, sent, terms_of, wrong
+from app.web.desk_forms import USUAL_UNIT, filled_in, sent, terms_of
 from app.web.desk_view import last_opening, own_services
 from app.web.edited import edited
 from app.web.looker import Looker, looking
 from app.web.pages import page
+from app.web.problems import wrong
 from app.web.routing import go, pages
 
 router = pages("desk")
@@ -90,7 +91,14 @@ async def publish(request: Request, looker: Publisher, session: Session) -> Resp
                 await keep(session, looker.caller, key, Kept(303, b""))
     except (ValidationError, Problem) as error:
         return _form(
-            request, 422, services=services, chosen=chosen, fields=fields, key=key, opening=None, errors=wrong(error)
+            request,
+            422,
+            services=services,
+            chosen=chosen,
+            fields=fields,
+            key=key,
+            opening=None,
+            errors=wrong(request, error),
         )
     return go(request, "/desk")
 
@@ -132,5 +140,5 @@ async def change(request: Request, looker: Publisher, session: Session, opening_
             async with session.begin_nested():
                 await openings.change(session, looker.caller, opening_id, edit.version, changed)
     except (ValidationError, Problem) as error:
-        return _form(request, 422, errors=wrong(error), **shown)
+        return _form(request, 422, errors=wrong(request, error), **shown)
     return go(request, "/desk")

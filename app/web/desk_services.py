@@ -14,13 +14,14 @@ from app.core.problems import Problem
 from app.dependencies import Session
 from app.market.directory import Location, add_location, add_service, list_entries
 from app.market.vocabulary import Category
-from app.web.desk_forms import sent, wrong
+from app.web.desk_forms import sent
 from app.web.desk_view import own_services
 from app.web.directory import MOST, places
 from app.web.directory_forms import PlaceForm
 from app.web.inputs import Line
 from app.web.looker import Looker, looking
 from app.web.pages import page
+from app.web.problems import wrong
 from app.web.routing import go, pages
 
 router = pages("desk")
@@ -78,5 +79,5 @@ async def add(request: Request, looker: Editor, session: Session) -> Response:
                 await add_service(session, caller, own | service)
                 await keep(session, caller, key, Kept(303, b""))
     except (ValidationError, Problem) as error:
-        return await _form(request, looker, session, 422, fields=fields, key=key, errors=wrong(error))
+        return await _form(request, looker, session, 422, fields=fields, key=key, errors=wrong(request, error))
     return go(request, "/desk/new")

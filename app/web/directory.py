@@ -26,8 +26,9 @@ from app.web.directory_forms import (
 from app.web.edited import edited
 from app.web.languages import N_
 from app.web.looker import Looker, looking
-from app.web.manage_forms import sent, wrong
+from app.web.manage_forms import sent
 from app.web.pages import language_of, page
+from app.web.problems import wrong
 from app.web.routing import go, pages
 from app.web.words import SERVICE_STATUS
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, EmailStr, Field, HttpUrl, StringConstraints, model_validator
 
+from app.core.problems import Sentence
 from app.market.attributes import ATTRIBUTES, Answer
 from app.market.directory import (
     MOST_LINES,
@@ -53,7 +54,7 @@ class PlaceForm(BaseModel):
     @model_validator(mode="after")
     def _whole_point(self) -> "PlaceForm":
         if (self.latitude is None) != (self.longitude is None):
-            raise ValueError("give latitude and longitude together, or neither")
+            raise ValueError(Sentence("give latitude and longitude together, or neither"))
         return self
 
 
@@ -82,7 +83,7 @@ class _ServiceForm(BaseModel):
     @model_validator(mode="after")
     def _sensible(self) -> "_ServiceForm":
         if self.minimum_age is not None and self.maximum_age is not None and self.minimum_age > self.maximum_age:
-            raise ValueError("the youngest age is above the oldest")
+            raise ValueError(Sentence("the youngest age is above the oldest"))
         return self
 
 

@@ -20,13 +20,12 @@ from app.access.oidc import check_issuer
 from app.access.permissions import SCOPES
 from app.access.retention import LONGEST
 from app.access.roles import Role
-from app.core.problems import Problem
+from app.core.problems import Sentence
 from app.market.policy import CategoryRules, HoldRule, MarketPolicy
 from app.market.vocabulary import Category
 from app.program.rules import known_zone
+from app.web.faults import EMPTY, Found
 from app.web.inputs import Line, Maybe
-from app.web.languages import DEFAULT, N_
-from app.web.pages import language_of
 
 Fields = Mapping[str, str | list[str]]
 
@@ -66,7 +65,7 @@ class KeyForm(BaseModel):
     @model_validator(mode="after")
     def _narrowed(self) -> "KeyForm":
         if self.role is Role.PARTNER_SYSTEM and not self.scopes:
-            raise ValueError("tick what the key of a partner system may do")
+            raise ValueError(Sentence("tick what the key of a partner system may do"))
         return self
 
 
@@ -146,9 +145,9 @@ def filled_in(policy: MarketPolicy) -> dict[str, str]:
     return fields
 
 
-def policy_of(fields: Fields, form: RulesForm) -> tuple[MarketPolicy, dict[str, Any]]:
+def policy_of(fields: Fields, form: RulesForm) -> tuple[MarketPolicy, dict[str, Found]]:
     """The policy that a form sent, and by field what is wrong with it. What equals the default is not stored."""
-    wrong: dict[str, Any] = {}
+    wrong: dict[str, Found] = {}
     categories: dict[Category, CategoryRules] = {}
     usual = MarketPolicy()
     for category in Category:
@@ -157,9 +156,9 @@ def policy_of(fields: Fields, form: RulesForm) -> tuple[MarketPolicy, dict[str, 
         try:
             typed = CategoryForm.model_validate(sent)
             if typed.hold == "minutes" and typed.hold_minutes is None:
-                wrong[f"{begins}hold_minutes"] = "missing"
+                wrong[f"{begins}hold_minutes"] = EMPTY
             elif typed.hold == "until" and typed.hold_until is None:
-                wrong[f"{begins}hold_until"] = "missing"
+                wrong[f"{begins}hold_until"] = EMPTY
             elif (rules := typed.rules()) != usual.rules(category):
                 categories[category] = rules
         except ValidationError as error:
@@ -180,51 +179,3 @@ async def sent(request: Request, *lists: str) -> dict[str, str | list[str]]:
     form = await request.form()
     fields: dict[str, str | list[str]] = {name: value for name, value in form.items() if isinstance(value, str)}
     return fields | {name: [value for value in form.getlist(name) if isinstance(value, str)] for name in lists}
-
-
-_SAYS: Mapping[str, str] = {
-    "missing": N_("Fill this in."),
-    "string_too_short": N_("Fill this in."),
-    "string_type": N_("Fill this in."),
-    "string_too_long": N_("This is too long."),
-    "string_pattern_mismatch": N_("There are signs in it that don’t belong here."),
-    "int_parsing": N_("Give a whole number."),
-    "int_from_float": N_("Give a whole number."),
-    "float_parsing": N_("Give a number."),
-    "uuid_parsing": N_("Choose one of the list."),
-    "uuid_type": N_("Choose one of the list."),
-    "enum": N_("Choose one of the list."),
-    "literal_error": N_("Choose one of the list."),
-    "url_parsing": N_("Give a web address, such as https://www.example.org."),
-    "url_scheme": N_("Give a web address, such as https://www.example.org."),
-    "time_parsing": N_("Give a time of day, such as 20:00."),
-    "greater_than": N_("This is too little."),
-    "greater_than_equal": N_("This is too little."),
-    "less_than_equal": N_("This is too much."),
-}
-"""By pydantic's name of what is wrong: what is said beside the field."""
-_EMAIL = N_("Give an e-mail address, such as name@example.org.")
-
-
-def _said(request: Request, error: Any) -> str:
-    language = language_of(request)
-    kind = error if isinstance(error, str) else error["type"]
-    if kind in _SAYS:
-        return language.gettext(_SAYS[kind])
-    if "email" in error["msg"]:
-        return language.gettext(_EMAIL)
-    if language.tag != DEFAULT:
-        return language.gettext(N_("This can’t be accepted."))
-    message: str = error["msg"].removeprefix("Value error, ")
-    return f"{message[:1].upper()}{message[1:]}."
-
-
-def wrong(request: Request, error: ValidationError | Problem | Mapping[str, Any]) -> dict[str, str]:
-    """By field what has to be put right, in the looker's language as far as we say it ourselves; what is of no field
-    alone is at `form`."""
-    if isinstance(error, Problem):
-        found = {each["field"]: each["message"] for each in error.errors}
-        return found or {"form": error.detail}
-    if isinstance(error, ValidationError):
-        error = {str(each["loc"][0]) if each["loc"] else "form": each for each in error.errors(include_url=False)}
-    return {field: _said(request, each) for field, each in error.items()}

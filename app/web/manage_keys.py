@@ -19,7 +19,8 @@ from app.core.problems import Problem
 from app.dependencies import Session, state_of
 from app.web.looker import Looker, looking
 from app.web.manage import PAGE, managed, organizations_by_name
-from app.web.manage_forms import KeyForm, RotateForm, sent, wrong
+from app.web.manage_forms import KeyForm, RotateForm, sent
+from app.web.problems import wrong
 from app.web.routing import go, pages
 
 router = pages("manage")

@@ -27,7 +27,8 @@ from app.web.directory import MOST, places
 from app.web.directory_forms import LocationForm, NewOrganizationForm, NewServiceForm
 from app.web.looker import Looker, looking
 from app.web.manage import PAGE, managed
-from app.web.manage_forms import sent, wrong
+from app.web.manage_forms import sent
+from app.web.problems import wrong
 from app.web.routing import go, pages
 
 router = pages("manage")

@@ -15,7 +15,8 @@ from app.core.problems import Problem
 from app.dependencies import Session, state_of
 from app.web.looker import Looker, looking
 from app.web.manage import PAGE, managed, organizations_by_name
-from app.web.manage_forms import Fields, PersonChangeForm, PersonForm, sent, wrong
+from app.web.manage_forms import Fields, PersonChangeForm, PersonForm, sent
+from app.web.problems import wrong
 from app.web.routing import go, pages
 
 router = pages("manage")

@@ -14,7 +14,8 @@ from app.market.vocabulary import Category
 from app.program.rules import change_program, get_program
 from app.web.looker import Looker, looking
 from app.web.manage import managed
-from app.web.manage_forms import DaysKept, RulesForm, filled_in, policy_of, sent, wrong
+from app.web.manage_forms import DaysKept, RulesForm, filled_in, policy_of, sent
+from app.web.problems import wrong
 from app.web.routing import go, pages
 
 router = pages("manage")
@@ -83,7 +84,7 @@ async def set_keeping(request: Request, looker: Manager, session: Session) -> Re
             faults[name] = error.errors(include_url=False)[0]
             continue
         if typed is not None and typed < kind.at_least:
-            faults[name] = "greater_than_equal"
+            faults[name] = {"type": "greater_than_equal", "msg": "", "ctx": {"ge": kind.at_least}}
         elif typed != kind.days:
             days[name] = typed
     if faults:

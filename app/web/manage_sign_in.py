@@ -13,7 +13,8 @@ from app.core.problems import Problem
 from app.dependencies import Session, state_of
 from app.web.looker import Looker, looking, show, signed_in
 from app.web.manage import managed
-from app.web.manage_forms import ProviderForm, sent, wrong
+from app.web.manage_forms import ProviderForm, sent
+from app.web.problems import wrong
 from app.web.routing import go, pages
 
 router = pages("manage")

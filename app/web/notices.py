@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.callers import Caller
 from app.access.roles import Action
-from app.core.problems import Invalid
+from app.core.problems import Invalid, Sentence
 from app.delivery.notices import browsers, choices
 from app.delivery.notices.kinds import KINDS, Channel, NoticeKind
 from app.dependencies import Session, state_of
@@ -61,7 +61,7 @@ async def told(request: Request, session: AsyncSession, caller: Caller) -> dict[
 async def choose(request: Request, looker: Own, session: Session, form: Annotated[NoticesForm, Form()]) -> Response:
     """Choose of what to be told and how, how early, and when not."""
     if (form.begins is None) != (form.ends is None) or (form.begins and form.begins == form.ends):
-        raise Invalid.at("begins", "Quiet hours need a beginning and another time as their end, or neither.")
+        raise Invalid.at("begins", Sentence("Quiet hours need a beginning and another time as their end, or neither."))
     caller = looker.caller
     kinds = {kind: {Channel.EMAIL: kind in form.email, Channel.PUSH: kind in form.push} for kind in _of(caller)}
     fields = {

@@ -1,6 +1,6 @@
 """What went wrong, as a page or as a part of one: what it is called, and what to do, in the looker's language."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -8,8 +8,10 @@ from babel.dates import format_timedelta
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from pydantic import ValidationError
 
 from app.core.problems import Invalid, Problem
+from app.web.faults import Found, said, sentence
 from app.web.languages import DEFAULT, N_
 from app.web.pages import language_of, page, use_page_policy
 
@@ -53,10 +55,7 @@ SAYS: Mapping[str, tuple[str, str]] = {
 def from_form(error: RequestValidationError) -> Problem:
     """A form that can't be accepted: which fields, and what is wrong with each."""
     errors = [
-        {
-            "field": ".".join(str(part) for part in each["loc"][1:]),
-            "message": each["msg"].removeprefix("Value error, ").capitalize(),
-        }
+        {"field": ".".join(str(part) for part in each["loc"][1:]), "message": sentence(each)}
         for each in error.errors()[:20]
     ]
     return Invalid("; ".join(each["message"] for each in errors), errors=errors)
@@ -66,20 +65,40 @@ def says(request: Request, problem: Problem) -> dict[str, Any]:
     """A problem in words: `title`, `advice`, and `detail` in English where there is more to say to who reads that."""
     language = language_of(request)
     title, advice = SAYS.get(problem.slug, SAYS["conflict"])
-    errors: Sequence[Mapping[str, str]] = problem.errors
     seconds = int(problem.headers.get("Retry-After", 0))
     if seconds > 1:
-        said = format_timedelta(timedelta(seconds=seconds), threshold=2, locale=language.locale)
-        advice = language.gettext("Wait %(time)s, and try again.") % {"time": said}
+        wait = format_timedelta(timedelta(seconds=seconds), threshold=2, locale=language.locale)
+        advice = language.gettext("Wait %(time)s, and try again.") % {"time": wait}
     else:
         advice = language.gettext(advice)
     return {
         "title": language.gettext(title),
         "advice": advice,
         "detail": problem.detail if language.tag == DEFAULT else "",
-        "errors": errors,
+        "errors": [
+            {"field": each["field"], "message": said(language, each["message"]), "english": each["message"]}
+            for each in problem.errors
+        ],
         "status": problem.status,
     }
+
+
+_NOT_THIS = N_("This can’t be accepted.")
+
+
+def wrong(request: Request, error: ValidationError | Problem | Mapping[str, Found]) -> dict[str, str]:
+    """By field what has to be put right, in the looker's language; what is of no field alone is at `form`."""
+    language = language_of(request)
+    if isinstance(error, Problem) and not error.errors:
+        known = " ".join(language.gettext(words) + end for words, end in zip(SAYS[error.slug], (".", ""), strict=True))
+        return {"form": said(language, error.detail) or known}
+    if isinstance(error, Problem):
+        found = {each["field"]: each["message"] for each in error.errors}
+    else:
+        if isinstance(error, ValidationError):
+            error = {str(each["loc"][0]) if each["loc"] else "form": each for each in error.errors(include_url=False)}
+        found = {field: sentence(each) for field, each in error.items()}
+    return {field: said(language, words) or language.gettext(_NOT_THIS) for field, words in found.items()}
 
 
 def page_with(request: Request, problem: Problem | None, template: str, /, **values: Any) -> Response:

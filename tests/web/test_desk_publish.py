@@ -82,6 +82,19 @@ async def test_a_form_sent_twice_publishes_once(site: Site, sign_in: SignIn, tow
     assert 'aria-invalid="true"' in await wrong.text()
 
 
+async def test_a_rule_is_told_in_the_language_of_the_page(site: Site, sign_in: SignIn, town: Program) -> None:
+    service = await town.service()
+    request = (await sign_in(Role.PROVIDER)).page.request
+    form = {"service": service["id"], "unit": "bed", "units_total": "-1", "starts_at": "2199-01-01T08:00"}
+    headers = {"Origin": site.address, "Accept-Language": "es-MX"}
+    few = await request.post("/desk/new", form=form, headers=headers)
+    late = await request.post("/desk/new", form=form | {"units_total": "1"}, headers=headers)
+    assert (few.status, late.status) == (422, 422)
+    assert "escriba 0 o más." in await few.text()
+    assert "plazo de este programa para «Vivienda»" in await late.text()
+    assert await published(town) == []
+
+
 async def test_terms_that_somebody_else_changed_meanwhile_are_shown_beside_ones_own(
     sign_in: SignIn, town: Program
 ) -> None:

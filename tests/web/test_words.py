@@ -20,16 +20,15 @@ from app.market.vocabulary import DECLINE_REASONS, Category, ClaimState, Unit
 from app.web import words
 from app.web.languages import LOCALES, languages, spoken
 
-WEB = Path(words.__file__).parent
+APP = Path(words.__file__).parent.parent
 
 
 def said() -> set[str]:
-    """Every message of the pages' code and templates, in English."""
-    with (WEB / "babel.ini").open() as file:
+    """Every message of the pages' code and templates, and every sentence of what they show, in English."""
+    with (APP / "web" / "babel.ini").open() as file:
         methods, options = parse_mapping_cfg(file)  # type: ignore[no-untyped-call]
-    found = extract_from_dir(
-        WEB, methods, options, keywords={"_": None, "gettext": None, "N_": None, "ngettext": (1, 2)}
-    )
+    keywords = {"_": None, "gettext": None, "N_": None, "Sentence": None, "ngettext": (1, 2)}
+    found = extract_from_dir(APP, methods, options, keywords, directory_filter=lambda path: "node_modules" not in path)
     return {message[0] if isinstance(message, tuple) else message for _, _, message, _, _ in found}
 
 
