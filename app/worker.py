@@ -97,6 +97,11 @@ async def sample_boards(database: Database) -> None:
     await in_each_program(database, kept)
 
 
+async def find_notices(database: Database, notices: Notices) -> None:
+    """Find what people are to be told of, in every program that can tell somebody."""
+    await in_each_program(database, notices.find, notices.programs)
+
+
 async def retire_all(database: Database) -> None:
     """Take away what every program keeps no longer."""
     await in_each_program(database, lambda program_id: retire(database, program_id, "clock"))
@@ -147,7 +152,7 @@ async def work(database: Database, settings: Settings, keyring: Keyring, hub: Hu
             ("board", lambda: sample_boards(database), SAMPLE_SECONDS, LONGEST_PAUSE),
             ("relay", relay.run, RELAY_AGAIN_SECONDS, LONGEST_LIVE_PAUSE),
             ("relay's look-out", relay.look, LOOK_SECONDS, LONGEST_PAUSE),
-            ("notices", lambda: in_each_program(database, notices.find), NOTICE_SECONDS, LONGEST_PAUSE),
+            ("notices", lambda: find_notices(database, notices), NOTICE_SECONDS, LONGEST_PAUSE),
             ("webhooks", courier.run, WEBHOOKS_AGAIN_SECONDS, LONGEST_LIVE_PAUSE),
             ("bus", lambda: bus.listen(heard, connected), BUS_AGAIN_SECONDS, LONGEST_LIVE_PAUSE),
         ):

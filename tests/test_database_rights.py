@@ -476,6 +476,7 @@ async def test_the_app_role_calls_only_the_functions_that_are_its_own(ledger: Le
         "programs_owing",
         "programs_unsealed",
         "programs_lapsed",
+        "programs_reached",
         "retire_notices",
         "webhooks_due",
         "retire_webhook_deliveries",

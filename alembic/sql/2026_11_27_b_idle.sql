@@ -20,6 +20,17 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET enable_seq
                     AND c.hold_until <= clock_timestamp())
 $$
 ;;
-REVOKE ALL ON FUNCTION programs_unsealed, programs_lapsed FROM PUBLIC
+-- Those with somebody whom a notice could reach, in a browser or (with `p_email`) by mail, or with one still to be sent.
+CREATE FUNCTION programs_reached(p_email boolean) RETURNS TABLE (program_id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET enable_seqscan = off AS $$
+  SELECT p.program_id FROM programs p
+   WHERE EXISTS (
+        SELECT FROM people h WHERE h.program_id = p.program_id AND h.joined_at IS NOT NULL AND h.ended_at IS NULL
+           AND (p_email OR EXISTS (
+             SELECT FROM push_subscriptions s WHERE s.program_id = h.program_id AND s.person_id = h.id)))
+      OR EXISTS (SELECT FROM notices n WHERE n.program_id = p.program_id AND n.state = 'due')
+$$
 ;;
-GRANT EXECUTE ON FUNCTION programs_unsealed, programs_lapsed TO openberth_app
+REVOKE ALL ON FUNCTION programs_unsealed, programs_lapsed, programs_reached FROM PUBLIC
+;;
+GRANT EXECUTE ON FUNCTION programs_unsealed, programs_lapsed, programs_reached TO openberth_app

@@ -1,4 +1,4 @@
-"""The sealer and the sweeper go to the programs that have something for them, not to each."""
+"""Sealer, sweeper and notices go to the programs that have something for them, not to each."""
 
 from alembic import op
 
@@ -15,4 +15,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP FUNCTION programs_unsealed, programs_lapsed")
+    op.execute("DROP FUNCTION programs_unsealed, programs_lapsed, programs_reached")

@@ -37,9 +37,15 @@ class Office:
         return Someone(self, known, browser)
 
     async def round(self) -> None:
-        """Find what is due, and send all of it."""
-        await self.notices.find(self.program.id)
+        """Find what is due if this program is looked at, and send all of it."""
+        if await self.looked_at():
+            await self.notices.find(self.program.id)
         await self.send()
+
+    async def looked_at(self) -> bool:
+        """Whether the loop looks for what is due in this program."""
+        async with self.house.app.state.house.database.transaction(None, "tests", reads=True) as session:
+            return self.program.id in await self.notices.programs(session)
 
     async def send(self) -> None:
         """Send what is due until nothing is."""

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.access.roles import Role
+from app.delivery.notices.kinds import Channel
 from app.delivery.relay import number
 from tests.notices.office import Office
 from tests.notices.push_service import vouched
@@ -39,6 +40,19 @@ async def test_who_holds_a_place_is_told_before_it_lapses_once(office: Office) -
     await office.lapsing(claim, 14)
     await office.round()
     assert len(worker.mail) == len(device.came) == 2
+
+
+async def test_a_program_in_which_nobody_can_be_told_anything_is_not_looked_at(office: Office) -> None:
+    assert not await office.looked_at()
+    worker = await office.person()
+    assert await office.looked_at()
+    # Without a mail server a browser is the only way.
+    office.notices.channels.remove(Channel.EMAIL)
+    assert not await office.looked_at()
+    await worker.subscribes()
+    assert await office.looked_at()
+    await office.run("UPDATE people SET ended_at = now() WHERE program_id = :program")
+    assert not await office.looked_at()
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.site import Site
 from app.core.database import Database
@@ -152,6 +153,11 @@ class Notices:
         if self._post is not None:
             deliver[Channel.EMAIL] = self._post.send
         self.senders = [Sender(database, keyring, channel, origin, deliver[channel]) for channel in self.channels]
+
+    async def programs(self, session: AsyncSession) -> Sequence[UUID]:
+        """The programs with somebody whom a channel of ours could reach, or with a notice still to be sent."""
+        reached = text("SELECT program_id FROM programs_reached(:email)")
+        return (await session.scalars(reached, {"email": Channel.EMAIL in self.channels})).all()
 
     async def find(self, program_id: UUID) -> int:
         """Find what has become due in a program. Answers how many notices are new."""
