@@ -1,4 +1,4 @@
-"""The doctor: is the installation sound, does every count equal its claims, and does the trail hold?"""
+"""The doctor: is the installation sound, does every count equal its claims, do trail and log hold and keep up?"""
 
 from dataclasses import dataclass
 
@@ -44,6 +44,8 @@ async def examine(home: Home, noted: dict[str, Head], masters: MasterKeys | None
                 await _counts(connection),
                 await _keys(connection, masters),
                 await _durable(connection),
+                await _log(connection),
+                await _webhooks(connection),
             ]
             findings += [Finding("Trail", good, words) for good, words in await trail.findings(home, noted)]
         return findings
@@ -121,3 +123,33 @@ async def _durable(connection: asyncpg.Connection) -> Finding:
         off.append("synchronous_commit")
     words = f"{', '.join(off)} off: a 201 can be lost" if off else "commits reach the disk before they are answered"
     return Finding("Durability", not off, words)
+
+
+async def _log(connection: asyncpg.Connection) -> Finding:
+    row = await connection.fetchrow(
+        "SELECT count(*) AS events, min(e.at) AS oldest, max(e.at) AS newest FROM programs_behind() b"
+        " LEFT JOIN LATERAL (SELECT l.at FROM log_pages l WHERE l.program_id = b.program_id"
+        " ORDER BY l.last_number DESC LIMIT 1) page ON true"
+        " JOIN events e ON e.program_id = b.program_id AND e.at > coalesce(page.at, '-infinity')"
+    )
+    assert row is not None, "an aggregate has a row"
+    if not row["events"]:
+        return Finding("Log", True, "every event has its number")
+    words = f"{row['events']} events without a number, the oldest of {row['oldest']:%Y-%m-%d %H:%M} UTC"
+    # Not by the clock, as with the trail: what was stopped in the middle of work left some, and nothing is wrong.
+    late = row["newest"] - row["oldest"] > trail.TOO_OLD
+    return Finding("Log", not late, words + ("; nothing numbers: run `openberth serve` or `openberth work`" * late))
+
+
+async def _webhooks(connection: asyncpg.Connection) -> Finding:
+    """Never bad: whose endpoint fails must mend it, and is told."""
+    row = await connection.fetchrow(
+        "SELECT count(*) FILTER (WHERE state = 'on') AS running, count(*) FILTER (WHERE state = 'paused') AS paused,"
+        " count(*) FILTER (WHERE state = 'off') AS off, min(failing_since) FILTER (WHERE state = 'on') AS since,"
+        " count(failing_since) FILTER (WHERE state = 'on') AS failing FROM webhooks"
+    )
+    assert row is not None, "an aggregate has a row"
+    words = f"{row['running']} on, {row['paused']} paused, {row['off']} switched off"
+    if row["failing"]:
+        words += f"; {row['failing']} of those on fail, the first since {row['since']:%Y-%m-%d %H:%M} UTC"
+    return Finding("Webhooks", True, words)

@@ -144,6 +144,26 @@ async def test_doctor_is_content_with_a_sound_database(own_database: str) -> Non
     wrong = [line for line in done.out.splitlines() if "✗" in line]
     assert [line for line in wrong if "Durability" not in line] == []
     assert "all 8 openings count what is claimed on them" in done.out
+    assert "0 on, 0 paused, 0 switched off" in done.out
+
+
+async def test_doctor_says_when_nothing_numbers_and_which_webhooks_fail(own_database: str) -> None:
+    await openberth("demo", OPENBERTH_DATABASE_URL=own_database)
+    superuser = await asyncpg.connect(own_database.replace("openberth_owner", "postgres", 1))
+    await superuser.execute("SET session_replication_role = replica")
+    await superuser.execute("UPDATE events SET at = at - interval '1 hour' WHERE id = (SELECT min(id) FROM events)")
+    for state, because, since in (("on", None, "2026-11-20 10:00Z"), ("paused", None, None), ("off", "failing", None)):
+        await superuser.execute(
+            "INSERT INTO webhooks (program_id, id, caller_id, organization_id, name, url, filter, secret, state,"
+            " off_because, failing_since, after_number) SELECT program_id, gen_random_uuid(), id, organization_id,"
+            " 'One', 'https://example.org', '{}', '', $1, $2, $3::text::timestamptz, 0 FROM keys LIMIT 1",
+            *(state, because, since),
+        )
+    await superuser.close()
+    done = await openberth("doctor", OPENBERTH_DATABASE_URL=own_database)
+    assert done.status == 1
+    assert "nothing numbers: run `openberth serve` or `openberth work`" in done.out
+    assert "1 on, 1 paused, 1 switched off; 1 of those on fail, the first since 2026-11-20 10:00 UTC" in done.out
 
 
 async def test_doctor_finds_a_count_that_is_wrong(server: Server, own_database: str) -> None:
