@@ -9,7 +9,6 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import Request
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.callers import Caller
@@ -18,10 +17,11 @@ from app.access.sessions import device_name
 from app.api.errors import documented
 from app.api.fields import In, Moment, Out, Yes
 from app.api.routing import face
-from app.core.problems import Conflict, Invalid
+from app.core.problems import Invalid
 from app.delivery.notices import browsers, choices, push, rows
 from app.delivery.notices.browsers import Target
-from app.delivery.notices.kinds import HALF_HOUR, KINDS, Channel, NoticeKind
+from app.delivery.notices.kinds import KINDS, Channel, NoticeKind
+from app.delivery.notices.trial import owe_test
 from app.dependencies import Ring, Session, State, requires, secret_answer, state_of
 
 router = face("notices")
@@ -266,17 +266,7 @@ async def send_test(request: Request, caller: Own, session: Session, body: TestI
     Within one minute there is one test by each channel.
     """
     await choices.person_of(session, caller)
-    to = [caller.id]
-    if body.channel is Channel.PUSH:
-        to = [each.id for each in await browsers.list_browsers(session, caller.program_id, caller.id)]
-        if not to:
-            raise Conflict("You are told in no browser yet. Add one first: `POST /v1/me/push-subscriptions`.")
-    elif not state_of(request).sends_mail:
-        raise Conflict("This installation sends no e-mail. Its operator sets OPENBERTH_SMTP_URL.")
-    moment = (await session.execute(select(func.date_trunc("minute", func.now())))).scalar_one()
-    owed = rows.Owed(caller.id, NoticeKind.TEST, caller.id, moment, moment + HALF_HOUR)
-    await rows.owe(session, caller.program_id, [(owed, body.channel, to)])
-    found = await rows.of_fact(session, caller.program_id, owed, body.channel)
+    found = await owe_test(session, caller, body.channel, sends_mail=state_of(request).sends_mail)
     return TestOut(notices=[NoticeOut.model_validate(each) for each in found])
 
 

@@ -30,6 +30,7 @@ DONE = {
     "app-removed": N_("You sign in without the app now. Your recovery codes are void."),
     "session": N_("You are signed out there."),
     "notices": N_("Saved: this is how you are told."),
+    "test-sent": N_("A test is on its way. It is there within a minute."),
     "browser": N_("You are told in this browser from now on."),
     "browser-removed": N_("You are told in that browser no more."),
 }

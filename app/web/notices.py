@@ -14,6 +14,7 @@ from app.access.roles import Action
 from app.core.problems import Invalid, Sentence
 from app.delivery.notices import browsers, choices
 from app.delivery.notices.kinds import KINDS, Channel, NoticeKind
+from app.delivery.notices.trial import owe_test
 from app.dependencies import Session, state_of
 from app.web.looker import Looker, looking
 from app.web.routing import go, pages
@@ -73,6 +74,13 @@ async def choose(request: Request, looker: Own, session: Session, form: Annotate
     }
     await choices.change_choices(session, caller.program_id, caller.id, fields, kinds)
     return go(request, "/account?done=notices")
+
+
+@router.post("/account/notices/test")
+async def test(request: Request, looker: Own, session: Session, channel: Annotated[Channel, Form()]) -> Response:
+    """Have a test sent."""
+    await owe_test(session, looker.caller, channel, sends_mail=state_of(request).sends_mail)
+    return go(request, "/account?done=test-sent")
 
 
 @router.post("/account/browsers/{subscription_id}/remove")

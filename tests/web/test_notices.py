@@ -68,6 +68,16 @@ async def test_what_makes_no_sense_is_refused(site: Site, sign_in: SignIn, field
     assert await chosen(opened) == before
 
 
+async def test_no_test_is_promised_that_can_not_arrive(site: Site, sign_in: SignIn) -> None:
+    opened = await sign_in()
+    for channel, status in (("email", 409), ("push", 409), ("pigeon", 422)):
+        answer = await opened.page.context.request.post(
+            "/account/notices/test", form={"channel": channel}, headers={"Origin": site.address}, max_redirects=0
+        )
+        assert answer.status == status
+    assert (await chosen(opened))["recent"] == []
+
+
 async def test_a_desk_is_asked_about_what_concerns_it(sign_in: SignIn) -> None:
     opened = await sign_in(Role.PROVIDER, color_scheme="dark", locale="es-MX", width=320)
     page = opened.page
@@ -101,6 +111,12 @@ async def test_a_browser_is_added_and_taken_away(sign_in: SignIn) -> None:
     await page.click("#tell-here button")
     await expect(page.locator(DONE)).to_contain_text("You are told in this browser from now on.")
     assert (await chosen(opened))["reach"]["push"] == {"available": True, "browsers": 1}
+    # There is no mail server here: the browser is the one way, and a test goes there once a minute.
+    await expect(page.locator("[name=channel]")).to_have_count(1)
+    for _ in range(2):
+        await page.click("[name=channel][value=push]")
+        await expect(page.locator(DONE)).to_contain_text("A test is on its way.")
+    assert [each["kind"] for each in (await chosen(opened))["recent"]] == ["test"]
     await page.click("[aria-label^='Don’t tell me in']")
     await expect(page.locator(DONE)).to_contain_text("no more")
     assert (await chosen(opened))["reach"]["push"]["browsers"] == 0
