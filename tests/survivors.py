@@ -10,8 +10,8 @@ from app.access.roles import Action, Role
 from tests.support import Program
 
 PARTICIPANTS_CODE = re.compile(r"[0-9A-Z]{4}-[0-9A-Z]{4}")
-ONE_TIME_CODE = re.compile(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}")
-
+ONE_TIME_CODE = re.compile(r"(?<![0-9a-f-])[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}(?![0-9a-f-])")
+"""Three groups, and no part of an id: some have digits alone there."""
 
 STAFF = (Role.CASE_MANAGER, Role.OUTREACH_WORKER, Role.PARTNER_SYSTEM, Role.PROGRAM_MANAGER)
 """Roles that a shelter's own people may have."""
