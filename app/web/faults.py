@@ -59,7 +59,10 @@ def said(language: Language, words: str) -> str | None:
     if language.tag == DEFAULT:
         told = str(words)
     elif isinstance(words, Sentence):
-        values = {name: language.gettext(CATEGORY.get(str(value), str(value))) for name, value in words.values.items()}
+        values = {
+            name: language.gettext(CATEGORY[value]) if isinstance(value, str) and value in CATEGORY else value
+            for name, value in words.values.items()
+        }
         told = language.gettext(words.english)
         told = told % values if values else told
     else:

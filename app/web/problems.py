@@ -90,7 +90,8 @@ def wrong(request: Request, error: ValidationError | Problem | Mapping[str, Foun
     """By field what has to be put right, in the looker's language; what is of no field alone is at `form`."""
     language = language_of(request)
     if isinstance(error, Problem) and not error.errors:
-        known = " ".join(language.gettext(words) + end for words, end in zip(SAYS[error.slug], (".", ""), strict=True))
+        title, advice = SAYS.get(error.slug, SAYS["conflict"])
+        known = f"{language.gettext(title)}. {language.gettext(advice)}"
         return {"form": said(language, error.detail) or known}
     if isinstance(error, Problem):
         found = {each["field"]: each["message"] for each in error.errors}
