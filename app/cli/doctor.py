@@ -138,7 +138,9 @@ async def _log(connection: asyncpg.Connection) -> Finding:
     words = f"{row['events']} events without a number, the oldest of {row['oldest']:%Y-%m-%d %H:%M} UTC"
     # Not by the clock, as with the trail: what was stopped in the middle of work left some, and nothing is wrong.
     late = row["newest"] - row["oldest"] > trail.TOO_OLD
-    return Finding("Log", not late, words + ("; nothing numbers: run `openberth serve` or `openberth work`" * late))
+    if late:
+        words += "; nothing numbers: run `openberth serve` or `openberth work`"
+    return Finding("Log", not late, words)
 
 
 async def _webhooks(connection: asyncpg.Connection) -> Finding:

@@ -52,7 +52,7 @@ async def test_no_table_holds_who_somebody_is(program: Program, caplog: pytest.L
 
 
 async def rows(program: Program) -> dict[str, str]:
-    """All that each table keeps of this program or of none, whatever column it stands in, in small letters.
+    """All that each table keeps, of whatever program and in whatever column, in small letters.
 
     Ids are left out: among thousands of random ones, one has a canary's few digits in it.
     """
@@ -62,8 +62,7 @@ async def rows(program: Program) -> dict[str, str]:
         )
         kept = {}
         for table in tables:
-            ours = f"FROM (SELECT to_jsonb(t) AS row FROM {table} t) WHERE coalesce(row ->> 'program_id', :id) = :id"
-            found = await session.scalars(text(f"SELECT row::text {ours}"), {"id": str(program.id)})
+            found = await session.scalars(text(f"SELECT to_jsonb(t)::text FROM {table} t"))
             kept[table] = UUIDS.sub("", "\n".join(found).lower())
     return kept
 

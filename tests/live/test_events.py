@@ -227,7 +227,7 @@ async def test_a_long_poll_without_news_answers_when_its_time_is_up(lively: Prog
     newest = await latest(lively)
     began = perf_counter()
     assert await events(lively, after=newest, wait=0.5) == {"items": [], "next": newest, "latest": newest}
-    assert perf_counter() - began > 0.4
+    assert 0.4 < perf_counter() - began < 20
 
 
 async def test_fifty_polls_hold_no_connection(lively: Program) -> None:

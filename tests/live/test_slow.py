@@ -177,10 +177,12 @@ async def test_a_channel_that_nobody_listens_to_rests(
 ) -> None:
     """The time of its next heartbeat has come, and there is nobody to tell: it must not ask for the time for ever."""
     asked = 0
+    running: asyncio.Task[None] | None = None
 
     def counted() -> float:
         nonlocal asked
-        asked += 1
+        # Other channels of this process ask too.
+        asked += asyncio.current_task() is running
         return monotonic()
 
     monkeypatch.setattr(channel, "monotonic", counted)
@@ -189,5 +191,4 @@ async def test_a_channel_that_nobody_listens_to_rests(
     running = asyncio.create_task(idle.run())
     await asyncio.sleep(0.5)
     running.cancel()
-    # Other channels of this process ask too, now and then.
-    assert 0 < asked < 1000
+    assert 0 < asked < 100
