@@ -114,6 +114,9 @@ async def with_totp(browser: Browser, program: Program) -> Known:
     """
     person = await joined(browser, program)
     person.secret = (await browser.done("/v1/account/totp"))["secret"]
-    answer = await browser.done("/v1/account/totp/confirm", {"code": person.code(-1)})
-    person.codes = answer["recovery_codes"]
+    answer = await browser.post("/v1/account/totp/confirm", {"code": person.code(-1)})
+    if answer.status_code == 422:  # A step ended between the code and its check: what was one before is two before.
+        answer = await browser.post("/v1/account/totp/confirm", {"code": person.code(-1)})
+    assert answer.status_code == 200, answer.text
+    person.codes = answer.json()["recovery_codes"]
     return person
