@@ -153,11 +153,11 @@ def decide(
         if cap is not None and held + len(request.items) > cap:
             outcomes.append(TooMany(cap))
             continue
-        placed = _place(request.items, openings, free, terms)
-        if placed is None:
+        placing = _Placing(request.items, openings, free, terms)
+        if not placing.place():
             outcomes.append(_refuse(request.items, openings, free, terms))
             continue
-        holds[request.worker_id] = held + len(placed)
+        holds[request.worker_id] = held + len(request.items)
         outcomes.append(
             Held(
                 tuple(
@@ -165,41 +165,49 @@ def decide(
                         opening.id,
                         policy.hold_until(opening.category, opening.hold_minutes, now, zone, opening.ends_at),
                     )
-                    for opening in placed
+                    for opening in placing.placed
                 )
             )
         )
     return outcomes
 
 
-def _place(
-    items: tuple[Item, ...], openings: Mapping[UUID, Offer], free: dict[UUID, int], terms: _Terms
-) -> list[Offer] | None:
-    """An opening for every item, with their units taken from `free`; None, and `free` untouched, if none."""
-    placed: list[Offer] = []
-    steps = 0
+class _Placing:
+    """Placing one call's items, each on the best candidate possible. A class, not a function within a function: that
+    would refer to itself, and every claim would leave garbage which only the collector finds."""
 
-    def step(index: int) -> bool:
-        nonlocal steps
-        if index == len(items):
+    __slots__ = ("free", "items", "openings", "placed", "steps", "terms")
+
+    def __init__(
+        self, items: tuple[Item, ...], openings: Mapping[UUID, Offer], free: dict[UUID, int], terms: _Terms
+    ) -> None:
+        self.items = items
+        self.openings = openings
+        self.free = free
+        self.terms = terms
+        self.placed: list[Offer] = []
+        self.steps = 0
+
+    def place(self, index: int = 0) -> bool:
+        """Whether the items from `index` on could all be placed: then their units are taken from `free`, else it is
+        untouched."""
+        if index == len(self.items):
             return True
-        item = items[index]
+        item = self.items[index]
         for id in item.candidates:
-            steps += 1
-            if steps > MAX_STEPS:
+            self.steps += 1
+            if self.steps > MAX_STEPS:
                 return False
-            opening = openings[id]
-            if _why_not(opening, item, free[id], terms) is not None:
+            opening = self.openings[id]
+            if _why_not(opening, item, self.free[id], self.terms) is not None:
                 continue
-            free[id] -= item.units
-            placed.append(opening)
-            if step(index + 1):
+            self.free[id] -= item.units
+            self.placed.append(opening)
+            if self.place(index + 1):
                 return True
-            placed.pop()
-            free[id] += item.units
+            self.placed.pop()
+            self.free[id] += item.units
         return False
-
-    return placed if step(0) else None
 
 
 def _why_not(opening: Offer, item: Item, free: int, terms: _Terms) -> Reason | None:

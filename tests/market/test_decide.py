@@ -1,5 +1,6 @@
 """`decide` alone, against a slow and obviously right model: every placement there is, one request after the other."""
 
+import gc
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -383,3 +384,16 @@ def test_a_bundle_with_countless_placements_is_given_up_and_takes_nothing_from_t
     refused, held = case.decided()
     assert refused == Refused(((9, Reason.FULL),), look_again=False)
     assert isinstance(held, Held)
+
+
+def test_deciding_leaves_nothing_that_only_the_garbage_collector_finds() -> None:
+    openings = {offer.id: offer for offer in (opened(number, 1000) for number in range(1, 4))}
+    requests = [Request(WORKERS[0], tuple(Item(1, (id,)) for id in openings)) for _ in range(100)]
+    case = Case(openings, requests, MarketPolicy(categories=RULES))
+    gc.collect()
+    gc.disable()
+    try:
+        assert all(isinstance(outcome, Held) for outcome in case.decided())
+        assert gc.collect() < len(requests)
+    finally:
+        gc.enable()
