@@ -403,3 +403,9 @@ async def test_contenders_on_connections_of_their_own_can_not_oversell(ledger: L
         for connection in connections:
             await connection.close()
     assert sum(held) == 10 == await ledger.taken(opening)
+
+
+async def test_what_an_event_tells_of_an_opening_is_no_call_for_each_row(ledger: Ledger) -> None:
+    """PostgreSQL puts the function into the statement only while it promises no more than what it calls."""
+    plan = await ledger.connection.fetch("EXPLAIN VERBOSE SELECT opening_facts(o) FROM openings o")
+    assert any("jsonb_build_object" in row[0] for row in plan)
