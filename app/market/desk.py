@@ -35,6 +35,8 @@ FIRST_LOOK = 16
 """How many candidates the first look brings; each further look brings twice as many."""
 POLICY_SECONDS = 1.0
 """How long a program's policy is believed before it is read again."""
+NOT_HALVED = 16
+"""A batch of so few goes whole: what is saved by halving it would be lost on the transaction more."""
 TRIES = 3
 """How often a call that breaks is tried alone before its error is its caller's."""
 SIDE_WORK = 4
@@ -160,8 +162,10 @@ class Desk:
         return bool(self._waiting)
 
     def _gather(self) -> list[_Waiting]:
-        """The calls of the next batch."""
-        return [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch))]
+        """The calls of the next batch: of many, half of those at the desk. While it is in the database there are others
+        to read and answer then; had it taken all, there would be nothing to do but wait for it."""
+        most = min(self._batch, max(NOT_HALVED, len(self._flights) // 2))
+        return [self._waiting.popleft() for _ in range(min(len(self._waiting), most))]
 
     async def _serve(self) -> None:
         """Answer batch after batch on one connection. If one breaks, each of its calls is tried alone: none can
