@@ -130,6 +130,7 @@ def create_app(settings: Settings | None = None, *, loops: bool = True) -> FastA
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     install(app)
+    app.add_middleware(claims.DeskDoor, handlers=app.exception_handlers)
     app.add_middleware(WithLimits, always=Site(settings.public_url).headers)
     app.add_middleware(live.LiveSocket)
     if settings.shows_docs:

@@ -68,12 +68,16 @@ class SharedCounters(Storage):
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count, in the present window of `expiry` seconds; the count with it."""
+        return self.count(key, expiry, amount)[0]
+
+    def count(self, key: str, expiry: int, amount: int = 1) -> tuple[int, float]:
+        """The same, with the seconds until the window ends: all that the path of a claim asks for, at once."""
         now = time.time()
         count = self._counts.get(key)
         if count is None or count.until <= now:
             count = self._open(key, (now // expiry + 1) * expiry)
         count.unsent += amount
-        return count.shared + count.unsent
+        return count.shared + count.unsent, count.until - now
 
     def get(self, key: str) -> int:
         """The count in the present window."""

@@ -52,10 +52,8 @@ class Limits:
         policy = self._caller
         if policy is None:
             return
-        key = _caller_key(policy, caller_id)
         # What the strategy's `hit` and `get_window_stats` come to, with the key made once instead of three times.
-        counted = self._counters.incr(key, policy.seconds)
-        seconds = self._counters.get_expiry(key) - time.time()
+        counted, seconds = self._counters.count(_caller_key(policy, caller_id), policy.seconds)
         headers.append(policy.header)
         headers.append(policy.left(policy.quota.amount - counted, seconds))
         if counted > policy.quota.amount:

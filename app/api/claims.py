@@ -1,6 +1,7 @@
 """Claims: hold open places in one call, and say what becomes of them."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -8,7 +9,8 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import Field, ValidationError, model_validator
-from starlette.types import Receive, Scope, Send
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 
 from app.access.callers import Caller
 from app.access.idempotency import Asked
@@ -205,32 +207,32 @@ class ReasonsOut(Out):
     items: list[ReasonOut]
 
 
-class DeskRoute(APIRoute):
-    """The route of `claim`, without FastAPI's machinery around a call, which costs more than the claim itself.
+async def claimed(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer `POST /v1/claims`: caller, key and body are read as `claim`'s signature says, without FastAPI's machinery
+    around a call, which costs more than the claim itself. Raises problems, as every route does."""
+    request = Request(scope, receive)
+    caller = await caller_of(request)
+    caller.require(Action.CLAIM)
+    key = await required_key(request)
+    raw = await body_of(request)
+    scope[ASKED] = Asked("POST", scope["path"], raw)
+    if not JSON_TYPE.match(request.headers.get("content-type", "")):
+        raise BadRequest("Send the body as JSON, with Content-Type: application/json.")
+    try:
+        body = ClaimIn.model_validate_json(raw)
+    except ValidationError as error:
+        errors = [{**each, "loc": ("body", *each["loc"])} for each in error.errors(include_url=False)]
+        raise RequestValidationError(errors) from None
+    response = await claim(request, caller, key, body)
+    await response(scope, receive, send)
 
-    The endpoint's signature still says what it takes, so OpenAPI does too; this reads just that.
-    """
+
+class DeskRoute(APIRoute):
+    """The route of `claim`: what it takes is in OpenAPI, and `claimed` answers it."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read caller, key and body, and answer. Problems reach the application's handlers as anywhere."""
-        if scope["method"] != "POST":
-            await super().handle(scope, receive, send)
-            return
-        request = Request(scope, receive)
-        caller = await caller_of(request)
-        caller.require(Action.CLAIM)
-        key = await required_key(request)
-        raw = await body_of(request)
-        scope[ASKED] = Asked("POST", scope["path"], raw)
-        if not JSON_TYPE.match(request.headers.get("content-type", "")):
-            raise BadRequest("Send the body as JSON, with Content-Type: application/json.")
-        try:
-            body = ClaimIn.model_validate_json(raw)
-        except ValidationError as error:
-            errors = [{**each, "loc": ("body", *each["loc"])} for each in error.errors(include_url=False)]
-            raise RequestValidationError(errors) from None
-        response = await claim(request, caller, key, body)
-        await response(scope, receive, send)
+        """What `DeskDoor` leaves: another method, or a path under a prefix."""
+        await (claimed if scope["method"] == "POST" else super().handle)(scope, receive, send)
 
 
 desk_router = face("claims", DeskRoute)
@@ -263,6 +265,23 @@ async def claim(
     participant = None if body.participant is None else id_or_code(body.participant)
     call = Call(caller, key, request.scope[ASKED], participant, wanted)
     return answer(await desk_of(request, caller).claim(call))
+
+
+class DeskDoor:
+    """`POST /v1/claims`, before the router and what it wraps every message in: that is paid for by every claim."""
+
+    def __init__(self, app: ASGIApp, handlers: Mapping[Any, ExceptionHandler]) -> None:
+        """`handlers`: the application's own, for what is raised at the desk."""
+        self._app = app
+        self._desk = ExceptionMiddleware(claimed, {each: handlers[each] for each in handlers if each is not Exception})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The claim, or whatever else is asked for."""
+        if scope["type"] == "http" and scope["path"] == "/v1/claims" and scope["method"] == "POST":
+            scope["route"] = desk_router.routes[0]  # As the router would leave it, for the log.
+            await self._desk(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 @router.get("/claims")

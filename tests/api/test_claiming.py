@@ -1,8 +1,14 @@
 """Claims through HTTP: what is held, what is refused, and what the same key answers."""
 
+import asyncio
+from collections import Counter
 from uuid import uuid4
 
-from tests.support import SEATTLE, Program
+from httpx import ASGITransport, AsyncClient
+from sqlalchemy import text
+
+from app.access.roles import Role
+from tests.support import SEATTLE, House, Program
 
 
 async def test_a_claim_holds_its_units(program: Program) -> None:
@@ -52,3 +58,31 @@ async def test_find_takes_the_nearest_that_fits(program: Program) -> None:
     taken = [(await program.claim(find)).json()["claims"][0]["opening_id"] for _ in range(2)]
     assert taken == [near["id"], far["id"]]
     assert (await program.claim(find)).status_code == 409
+
+
+async def test_of_many_at_once_a_batch_takes_half_and_leaves_others_to_be_read_and_answered(program: Program) -> None:
+    opening = await program.opening(100)
+    participant = await program.participant()
+    item = {"opening_id": opening["id"], "units": 1}
+    answers = await asyncio.gather(*(program.claim(item, participant=participant) for _ in range(64)))
+    assert {answer.status_code for answer in answers} == {201}
+    async with program.house.owner.transaction(program.id, "tests", reads=True) as session:
+        query = text("SELECT xmin::text FROM claims WHERE program_id = :id AND opening_id = :opening")
+        written = await session.scalars(query, {"id": program.id, "opening": opening["id"]})
+        batches = Counter(written)
+    assert max(batches.values()) <= 32
+    # Nor is each alone: they share transactions.
+    assert len(batches) <= 10
+
+
+async def test_a_claim_is_the_same_behind_a_prefix(house: House, program: Program) -> None:
+    """A proxy may serve the API under a path of its own: the claim is found there as every route is."""
+    opening = await program.opening(2)
+    transport = ASGITransport(house.app, root_path="/market")
+    headers = {"Authorization": f"Bearer {program.keys[Role.CASE_MANAGER]}", "Idempotency-Key": str(uuid4())}
+    async with AsyncClient(transport=transport, base_url="http://house.example", headers=headers) as http:
+        answer = await http.post("/market/v1/claims", json={"items": [{"opening_id": opening["id"]}]})
+        assert answer.status_code == 201
+        again = await http.put("/v1/claims")
+        assert again.status_code == 405
+    assert (await program.look(opening))["units_taken"] == 1
