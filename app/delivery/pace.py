@@ -15,21 +15,22 @@ class Pace:
     """Some milliseconds of sending. Going round more often costs more than it helps."""
     SHARE = 0.1
     """How much of the process spreading takes at most while others want it."""
-    LONGEST_REST = 1.0
+    LONGEST_REST = 1.5
     """Seconds, however long it took to spread."""
     NAP = 0.1
     """Seconds after which a rest looks whether it is wanted still."""
-    IDLE = 0.1
+    IDLE = 0.3
     """The share of a nap that others work at least while they want the process."""
-    PRESSING = 0.0005
-    """Seconds that others work in a round of the loop when they want the process: a request or two. Compared with what
-    spreading takes they would seem few just when it is most in their way, since much is told to many."""
+    PRESSING = 0.001
+    """Seconds that others work in a round of the loop when they want the process: a few requests. Compared with what
+    spreading takes they would seem few just when it is most in their way, since much is told to many. They want it if
+    they work so long in most rounds: one long request now and then, or our own reading on, fills one or two."""
 
     def __init__(self) -> None:
         self.pressed = False
         """Whether others wanted the process when last something was spread."""
-        self._took = self._others = 0.0
-        self._rounds = 0
+        self._took = 0.0
+        self._rounds = self._pressing = 0
         self._since = perf_counter()
 
     def begin(self) -> None:
@@ -43,17 +44,17 @@ class Pace:
         self._took += perf_counter() - self._since
         sent = thread_time()
         await asyncio.sleep(0)
-        self._others += thread_time() - sent
+        self._pressing += thread_time() - sent > self.PRESSING
         self.begin()
         self._rounds += 1
 
     async def rest(self) -> None:
         """All is sent: leave the process to others, if they want it."""
         await self.step()
-        took, others = self._took, self._others / self._rounds
-        self._took = self._others = 0.0
-        self._rounds = 0
-        self.pressed = others > self.PRESSING
+        took = self._took
+        self.pressed = self._pressing > self._rounds / 2
+        self._took = 0.0
+        self._rounds = self._pressing = 0
         if self.pressed:
             await self._leave_it(min(self.LONGEST_REST, took * (1 / self.SHARE - 1)))
 

@@ -17,12 +17,17 @@ async def spread(pace: Pace) -> bool:
     return pace.pressed
 
 
+def work(seconds: float) -> None:
+    """Take the processor for so long."""
+    until = thread_time() + seconds
+    while thread_time() < until:
+        pass
+
+
 async def requests() -> None:
     """Whoever answers one has the next."""
     while True:
-        until = thread_time() + 4 * Pace.PRESSING
-        while thread_time() < until:
-            pass
+        work(4 * Pace.PRESSING)
         await asyncio.sleep(0)
 
 
@@ -35,6 +40,13 @@ async def test_it_is_pressed_while_others_work_and_not_afterwards() -> None:
     assert await spread(pace)
     others.cancel()
     await asyncio.wait([others])
+    assert not await spread(pace)
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_one_long_request_does_not_press_it() -> None:
+    pace = Pace()
+    asyncio.get_running_loop().call_soon(work, 40 * Pace.PRESSING)
     assert not await spread(pace)
 
 
