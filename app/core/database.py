@@ -42,8 +42,8 @@ class Base(DeclarativeBase):
 
 BATCHES = 4
 """Connections per process for desks, beside the pool: one program's batches go one at a time."""
-GLANCES = 2
-"""Connections per process for hubs, which read the logs of those programs that somebody listens to."""
+GLANCES = 3
+"""Connections per process for hubs, which read the logs of those programs that somebody listens to, and the relay."""
 
 PooledConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 

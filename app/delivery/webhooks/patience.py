@@ -25,7 +25,7 @@ class Patience:
     slow_seconds: float = 2.0
     lease: timedelta = timedelta(seconds=30)
     look_seconds: float = 1.0
-    rest_seconds: float = 0.05
+    rest_seconds: float = 0.2
     again_seconds: float = 2.0
     at_once: int = 4
     most: int = 200
