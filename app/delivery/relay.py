@@ -53,9 +53,8 @@ class _Watched(Exception):
 
 async def number(session: AsyncSession, program_id: UUID, *, notify: bool, limit: int = PASS_EVENTS) -> Passed:
     """Number what has become visible, and tell those who watch for it, in the caller's transaction."""
-    row = (
-        await session.execute(text("SELECT * FROM number_events(:limit, :notify)"), {"limit": limit, "notify": notify})
-    ).one()
+    connection = await session.connection()
+    row = (await connection.exec_driver_sql(_NUMBER, (limit, notify))).one()
     told = await tell_watchers(session, program_id, row.latest - row.numbered) if row.watched else ()
     if told:
         await owe_matches(session, program_id, told)
